@@ -4,54 +4,57 @@ Every text is for the person who asked: what was asked, what was found and, wher
 The bus layer gives each class its D-Bus error name (rdtd/bus/errors.py); nothing here knows of D-Bus.
 """
 
+# The names are those of the D-Bus errors, which do not end in Error.
+# ruff: noqa: N818
+
 
 class RdtdError(Exception):
-    """The base of every error that a caller is told in full. Anything else that is raised is a fault of rdtd."""
+    """The base of every error that a caller is told in full. Anything else that is raised is rdtd's fault."""
 
 
-class NoSpace(RdtdError):  # noqa: N818 - the names are those of the D-Bus errors
+class NoSpace(RdtdError):
     """The ways asked for are not free. Also when a single free run is too short though the sum would do."""
 
 
-class NoClosid(RdtdError):  # noqa: N818
+class NoClosid(RdtdError):
     """The hardware has no class of service (CLOSID) left for another resource group."""
 
 
-class Exists(RdtdError):  # noqa: N818
+class Exists(RdtdError):
     """The name is taken: by a reservation with other regions or another owner, or by a foreign group."""
 
 
-class NotFound(RdtdError):  # noqa: N818
+class NotFound(RdtdError):
     """There is no such reservation, cache, thread or CPU."""
 
 
-class Unsupported(RdtdError):  # noqa: N818
+class Unsupported(RdtdError):
     """This host cannot do it as it is set up now: code and data without CDP, a level without allocation."""
 
 
-class NotMounted(RdtdError):  # noqa: N818
+class NotMounted(RdtdError):
     """resctrl is not mounted where rdtd looks for it."""
 
 
-class Busy(RdtdError):  # noqa: N818
+class Busy(RdtdError):
     """Another program held the lock on resctrl longer than rdtd waits."""
 
 
-class KernelRefused(RdtdError):  # noqa: N818
+class KernelRefused(RdtdError):
     """The kernel refused a write that rdtd held to be valid. The text has the kernel's last_cmd_status."""
 
 
-class InvalidRequest(RdtdError):  # noqa: N818
+class InvalidRequest(RdtdError):
     """The request itself is wrong: a bad name, an unknown key, a wrong type, contradicting regions."""
 
 
-class AccessDenied(RdtdError):  # noqa: N818
+class AccessDenied(RdtdError):
     """The caller may not do this."""
 
 
-class LimitsExceeded(RdtdError):  # noqa: N818
+class LimitsExceeded(RdtdError):
     """The request is over one of rdtd's own limits: regions in a call, reservations of a user."""
 
 
-class NotReady(RdtdError):  # noqa: N818
+class NotReady(RdtdError):
     """rdtd is starting or stopping and has not taken the request up."""
