@@ -1,0 +1,155 @@
+"""Method calls: from a message to the function that carries it out, and exactly one reply back.
+
+What is wrong with a call is found before any function runs, and before the body is read as far as possible.
+A plain function is called on the spot; an `async` one becomes a task. The reply is sent from the task's done
+callback, which runs however the task ends: with a result, with an exception, or cancelled before its start.
+"""
+
+import asyncio
+import inspect
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Protocol
+
+from rdtd.bus.connection import Connection
+from rdtd.bus.errors import (
+    FREEDESKTOP,
+    INTERNAL,
+    INVALID_ARGS,
+    LIMITS_EXCEEDED,
+    RDTD,
+    Refused,
+    error_reply,
+)
+from rdtd.bus.interface import Interface, Method
+from rdtd.bus.message import ALLOW_INTERACTIVE_AUTHORIZATION, Message
+from rdtd.bus.standard import PEER
+from rdtd.bus.wire import Encoded, TooManyValues, WireError, encode
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Who calls what. `interactive`: the caller lets the user be asked for a password."""
+
+    sender: str
+    path: str
+    interface: str
+    member: str
+    interactive: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CallLimits:
+    """How many calls may be at work at once; a call over a limit is answered with LimitsExceeded."""
+
+    total: int = 2000
+    per_sender: int = 100
+
+
+class Objects(Protocol):
+    """What the dispatcher needs to know of the objects."""
+
+    def interfaces(self, path: str) -> dict[str, Interface]: ...
+    def function(self, path: str, interface: str, member: str) -> Callable[..., Any]: ...
+    def fault(self, error: BaseException, where: str) -> None: ...
+
+
+class Dispatcher:
+    def __init__(self, objects: Objects, limits: CallLimits) -> None:
+        self._objects = objects
+        self._limits = limits
+        self._running: set[asyncio.Task[Any]] = set()
+        self._by_sender: Counter[str] = Counter()
+
+    async def cancel(self) -> None:
+        """Cancel what is running, and wait until it has ended and the replies are sent."""
+        tasks = list(self._running)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def handle(self, connection: Connection, message: Message) -> None:
+        """Carry out a call and answer it on the connection that it came from. Never raises."""
+        try:
+            interface, method = self._resolve(message)
+            if message.signature != method.signature:
+                raise Refused(INVALID_ARGS, f"the call is {method.usage}, not ({message.signature})")
+            function = self._objects.function(message.path, interface, method.name)
+            concurrent = inspect.iscoroutinefunction(function)
+            if concurrent:
+                self._check_limits(message.sender)
+            arguments = _arguments(connection, message)
+            interactive = bool(message.flags & ALLOW_INTERACTIVE_AUTHORIZATION)
+            call = Call(message.sender, message.path, interface, method.name, interactive)
+            if concurrent:
+                task = asyncio.create_task(function(call, *arguments))
+                self._running.add(task)
+                self._by_sender[message.sender] += 1
+                task.add_done_callback(partial(self._done, connection, message, method))
+            else:
+                self._answer(connection, message, method, function(call, *arguments))
+        except Exception as error:
+            self._fail(connection, message, error)
+
+    def _resolve(self, message: Message) -> tuple[str, Method]:
+        interfaces = self._objects.interfaces(message.path)
+        if message.interface == PEER.name:
+            interfaces = {PEER.name: PEER}  # which object is pinged does not matter, says the specification
+        if not interfaces:
+            raise Refused(FREEDESKTOP + "UnknownObject", f"there is no object {message.path}")
+        if message.interface and message.interface not in interfaces:
+            text = f"{message.path} has no interface {message.interface}"
+            raise Refused(FREEDESKTOP + "UnknownInterface", text)
+        for name in [message.interface] if message.interface else interfaces:
+            if method := interfaces[name].methods.get(message.member):
+                return name, method
+        where = message.interface or message.path
+        raise Refused(FREEDESKTOP + "UnknownMethod", f"{where} has no method {message.member}")
+
+    def _check_limits(self, sender: str) -> None:
+        if self._by_sender[sender] >= self._limits.per_sender:
+            text = f"{self._limits.per_sender} of your calls are at work: wait for an answer before the next"
+            raise Refused(LIMITS_EXCEEDED, text)
+        if len(self._running) >= self._limits.total:
+            raise Refused(LIMITS_EXCEEDED, f"{self._limits.total} calls are at work: try again later")
+
+    def _done(
+        self, connection: Connection, message: Message, method: Method, task: asyncio.Task[Any]
+    ) -> None:
+        self._running.discard(task)
+        self._by_sender[message.sender] -= 1
+        if not self._by_sender[message.sender]:
+            del self._by_sender[message.sender]
+        if task.cancelled():
+            connection.reply_error(message, RDTD + "NotReady", "the call was given up: rdtd is stopping")
+        elif error := task.exception():
+            self._fail(connection, message, error)
+        else:
+            try:
+                self._answer(connection, message, method, task.result())
+            except Exception as error:
+                self._fail(connection, message, error)
+
+    def _answer(self, connection: Connection, message: Message, method: Method, result: Any) -> None:
+        body = result if isinstance(result, Encoded) else encode(method.result_signature, result or ())
+        if body.signature != method.result_signature:
+            raise WireError(f"{method.name} gives ({method.result_signature}), not ({body.signature})")
+        connection.reply(message, body)
+
+    def _fail(self, connection: Connection, message: Message, error: BaseException) -> None:
+        name, text = error_reply(error)
+        if name == INTERNAL:
+            self._objects.fault(error, f"{message.interface}.{message.member} of {message.path}")
+        connection.reply_error(message, name, text)
+
+
+def _arguments(connection: Connection, message: Message) -> list[Any]:
+    try:
+        return message.body(connection.limits.values)
+    except TooManyValues:
+        text = f"the arguments of {message.member} have more than {connection.limits.values} values"
+        raise Refused(LIMITS_EXCEEDED, text) from None
+    except WireError as error:
+        raise Refused(INVALID_ARGS, f"the arguments of {message.member} are malformed: {error}") from None

@@ -1,0 +1,241 @@
+"""The tree of objects that a service exports, driven by the interfaces in dbus/*.xml.
+
+An exported object is any Python object. For each method of its interfaces it has a function of the member's
+snake_case name, which takes the Call and the arguments and gives a tuple of results, an Encoded body or None;
+it may be `async`. For each property it has an attribute (or Python property) of the snake_case name.
+
+The tree outlives connections: `attach` puts it, as it is, on a new one.
+"""
+
+import asyncio
+import inspect
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from rdtd.bus.connection import Connection
+from rdtd.bus.dispatch import Call, CallLimits, Dispatcher
+from rdtd.bus.errors import FREEDESKTOP, Refused
+from rdtd.bus.interface import Interface, Property, introspect, snake_case
+from rdtd.bus.library import Variant
+from rdtd.bus.paths import children, is_object_path
+from rdtd.bus.standard import INTROSPECTABLE, OBJECT_MANAGER, PEER, PROPERTIES, machine_id
+from rdtd.bus.wire import encode
+
+_OF_NODE = {interface.name: interface for interface in (PEER, INTROSPECTABLE)}
+_OF_OBJECT = _OF_NODE | {PROPERTIES.name: PROPERTIES}
+_OF_MANAGER = _OF_OBJECT | {OBJECT_MANAGER.name: OBJECT_MANAGER}
+_LIMITS = CallLimits()
+
+FaultHook = Callable[[BaseException, str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """An object with the interfaces that it was added with, and with all that it has."""
+
+    object: Any
+    own: dict[str, Interface]
+    interfaces: dict[str, Interface]
+
+
+class ObjectTree:
+    """See the module. `manager_path` is the object that has ObjectManager, for all objects below it.
+
+    `on_fault` is told of every exception that is a fault of ours, with a text that says where. Without it,
+    the event loop's exception handler is.
+    """
+
+    def __init__(
+        self, manager_path: str, *, limits: CallLimits = _LIMITS, on_fault: FaultHook | None = None
+    ) -> None:
+        self._manager_path = manager_path
+        self._on_fault = on_fault
+        self._exported: dict[str, Exported] = {}
+        self._above: Counter[str] = Counter()
+        self._connection: Connection | None = None
+        self._standard = _Standard(self)
+        self._dispatcher = Dispatcher(self, limits)
+
+    # Objects
+
+    def add(self, path: str, exported: Any, *interfaces: Interface) -> None:
+        """Export an object. Raises TypeError if it lacks a member, ValueError for a bad path."""
+        if not is_object_path(path) or path in self._exported:
+            raise ValueError(f"{path!r} is not an object path, or is in use")
+        for interface in interfaces:
+            for member in map(snake_case, (*interface.methods, *interface.properties)):
+                if inspect.getattr_static(exported, member, None) is None:
+                    raise TypeError(f"{type(exported).__name__} has no {member} for {interface.name}")
+        standard = _OF_MANAGER if path == self._manager_path else _OF_OBJECT
+        own = {interface.name: interface for interface in interfaces}
+        self._exported[path] = Exported(exported, own, standard | own)
+        self._above.update(_ancestors(path))
+        if self._is_managed(path):
+            properties = self.managed(path)
+            self.emit(self._manager_path, OBJECT_MANAGER.name, "InterfacesAdded", path, properties)
+
+    def remove(self, path: str) -> None:
+        """Take an object out. Raises KeyError if there is none."""
+        removed = self._exported.pop(path)
+        self._above.subtract(_ancestors(path))
+        if self._is_managed(path):
+            names = list(removed.own)
+            self.emit(self._manager_path, OBJECT_MANAGER.name, "InterfacesRemoved", path, names)
+
+    def attach(self, connection: Connection) -> None:
+        """Serve the objects, and send their signals, on this connection instead of the one before."""
+        self._connection = connection
+        connection.serve(lambda message: self._dispatcher.handle(connection, message))
+
+    async def close(self) -> None:
+        """Cancel the calls that are running; each gets its error reply. New ones are still taken."""
+        await self._dispatcher.cancel()
+
+    # Signals
+
+    def emit(self, path: str, interface: str, member: str, *arguments: Any) -> None:
+        """Send a signal of an object. Raises WireError if the arguments are not what the XML says.
+
+        Without a connection it is lost: whoever connects to the bus later starts by asking for what there is.
+        """
+        signal = self.interfaces(path)[interface].signals[member]
+        body = encode(signal.signature, arguments)
+        if self._connection is not None:
+            self._connection.send_signal(path, interface, member, body)
+
+    def changed(self, path: str, interface: str, names: Iterable[str]) -> None:
+        """Send PropertiesChanged for these properties, each as its EmitsChangedSignal says.
+
+        Raises ValueError for a property that is declared never to change.
+        """
+        exported = self._exported[path]
+        changed: dict[str, Variant] = {}
+        invalidated: list[str] = []
+        for name in names:
+            property_ = exported.own[interface].properties[name]
+            if property_.emits_changed == "const":
+                raise ValueError(f"property {name} of {interface} is constant")
+            if property_.emits_changed == "invalidates":
+                invalidated.append(name)
+            elif property_.emits_changed == "true":
+                try:
+                    changed[name] = _value(exported, property_)
+                except Exception as error:
+                    self.fault(error, f"property {name} of {path}")
+                    invalidated.append(name)
+        if changed or invalidated:
+            self.emit(path, PROPERTIES.name, "PropertiesChanged", interface, changed, invalidated)
+
+    # What the dispatcher and the standard interfaces need
+
+    def interfaces(self, path: str) -> dict[str, Interface]:
+        """All interfaces of an object, the standard ones too; of a mere node of the tree; or none."""
+        exported = self._exported.get(path)
+        if exported is not None:
+            return exported.interfaces
+        return _OF_NODE if self._above[path] > 0 else {}
+
+    def function(self, path: str, interface: str, member: str) -> Callable[..., Any]:
+        """What carries out a method that `interfaces` has."""
+        exported = self._exported.get(path)
+        carrier = exported.object if exported is not None and interface in exported.own else self._standard
+        found: Callable[..., Any] = getattr(carrier, snake_case(member))
+        return found
+
+    def properties(self, path: str, interface: str) -> dict[str, Variant]:
+        """All properties of an interface that could be read; one that raises is left out and reported."""
+        exported = self._exported[path]
+        values = {}
+        for name, property_ in exported.own[interface].properties.items():
+            try:
+                values[name] = _value(exported, property_)
+            except Exception as error:
+                self.fault(error, f"property {name} of {path}")
+        return values
+
+    def managed(self, path: str) -> dict[str, dict[str, Variant]]:
+        """An object as the ObjectManager shows it."""
+        return {name: self.properties(path, name) for name in self._exported[path].own}
+
+    def managed_paths(self) -> list[str]:
+        return [path for path in self._exported if self._is_managed(path)]
+
+    def exported(self, path: str) -> Exported:
+        return self._exported[path]
+
+    def children(self, path: str) -> list[str]:
+        return children(path, list(self._exported))
+
+    def fault(self, error: BaseException, where: str) -> None:
+        """Report an exception that is a fault of ours."""
+        if self._on_fault is not None:
+            self._on_fault(error, where)
+        else:
+            context = {"message": f"exception in {where}", "exception": error}
+            asyncio.get_running_loop().call_exception_handler(context)
+
+    def _is_managed(self, path: str) -> bool:
+        return path.startswith(self._manager_path.rstrip("/") + "/") and path != "/"
+
+
+class _Standard:
+    """The methods of the standard interfaces, for every object of a tree."""
+
+    def __init__(self, tree: ObjectTree) -> None:
+        self._tree = tree
+
+    def ping(self, call: Call) -> None:
+        pass
+
+    def get_machine_id(self, call: Call) -> tuple[str]:
+        return (machine_id(),)
+
+    def introspect(self, call: Call) -> tuple[str]:
+        interfaces = list(self._tree.interfaces(call.path).values())
+        return (introspect(interfaces, self._tree.children(call.path)),)
+
+    def get(self, call: Call, interface: str, name: str) -> tuple[Variant]:
+        return (_value(self._tree.exported(call.path), self._property(call, interface, name)),)
+
+    def get_all(self, call: Call, interface: str) -> tuple[dict[str, Variant]]:
+        own = self._tree.exported(call.path).own
+        values: dict[str, Variant] = {}
+        for each in self._chosen(call, interface):
+            if each.name in own:
+                values |= self._tree.properties(call.path, each.name)
+        return (values,)
+
+    def set(self, call: Call, interface: str, name: str, value: Variant) -> None:
+        self._property(call, interface, name)
+        raise Refused(FREEDESKTOP + "PropertyReadOnly", f"property {name} is read-only")
+
+    def get_managed_objects(self, call: Call) -> tuple[dict[str, dict[str, dict[str, Variant]]]]:
+        return ({path: self._tree.managed(path) for path in self._tree.managed_paths()},)
+
+    def _chosen(self, call: Call, interface: str) -> list[Interface]:
+        """The interface of this name, or all of the object's if the name is empty."""
+        interfaces = self._tree.interfaces(call.path)
+        if not interface:
+            return list(interfaces.values())
+        if interface not in interfaces:
+            raise Refused(FREEDESKTOP + "UnknownInterface", f"{call.path} has no interface {interface!r}")
+        return [interfaces[interface]]
+
+    def _property(self, call: Call, interface: str, name: str) -> Property:
+        for each in self._chosen(call, interface):
+            if name in each.properties:
+                return each.properties[name]
+        where = f" of {interface}" if interface else ""
+        raise Refused(FREEDESKTOP + "UnknownProperty", f"{call.path} has no property {name!r}{where}")
+
+
+def _value(exported: Exported, property_: Property) -> Variant:
+    return Variant(property_.type, getattr(exported.object, snake_case(property_.name)))
+
+
+def _ancestors(path: str) -> Iterator[str]:
+    while path != "/":
+        path = path.rpartition("/")[0] or "/"
+        yield path

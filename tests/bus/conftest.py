@@ -1,0 +1,44 @@
+"""A bus for each test module, and connections that are closed again."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+
+import pytest
+import pytest_asyncio
+
+from rdtd.bus.connection import Connection, Limits
+from tests.support.private_bus import PrivateBus
+
+DEFAULT_LIMITS = Limits()
+
+Connect = Callable[..., Awaitable[Connection]]
+
+
+@pytest.fixture(scope="module")
+def bus() -> Iterator[PrivateBus]:
+    with PrivateBus() as running:
+        yield running
+
+
+@pytest_asyncio.fixture
+async def connect(bus: PrivateBus) -> AsyncIterator[Connect]:
+    """A function that opens another connection to the bus."""
+    opened = []
+
+    async def open_one(limits: Limits = DEFAULT_LIMITS) -> Connection:
+        connection = await Connection.open(bus.address, limits)
+        opened.append(connection)
+        return connection
+
+    yield open_one
+    for connection in opened:
+        await connection.close()
+
+
+@pytest_asyncio.fixture(autouse=True)
+async def no_task_left() -> AsyncIterator[None]:
+    """Every test ends with no task of its own still at work."""
+    before = asyncio.all_tasks()
+    yield
+    left = {task for task in asyncio.all_tasks() - before if not task.done()}
+    assert not left
