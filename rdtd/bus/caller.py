@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from rdtd.bus.connection import Connection, Subscription
-from rdtd.bus.errors import FREEDESKTOP, BusError
+from rdtd.bus.errors import BusError
 from rdtd.bus.library import Variant
 from rdtd.bus.rules import BUS_NAME, BUS_PATH, Rule, Signal
 from rdtd.core.errors import AccessDenied
@@ -63,25 +63,18 @@ class Callers:
         """
         left = False
 
-        def leave() -> None:
+        def leave(_: Signal | None = None) -> None:
+            # A unique name has one change of owner to be told of: its end.
             nonlocal left
             if not left:
                 left = True
+                watch.remove()
                 self._known.pop(sender, None)
                 callback(sender)
 
-        def owner_changed(signal: Signal) -> None:
-            if signal.arguments[0] == sender and signal.arguments[2] == "":
-                leave()
-
         rule = Rule(BUS_NAME, BUS_NAME, "NameOwnerChanged", BUS_PATH, arg0=sender)
-        watch = await self._connection.on_signal(rule, owner_changed)
-        try:
-            [present] = await self._connection.call_bus("NameHasOwner", "s", sender)
-        except BusError as error:
-            if error.name != FREEDESKTOP + "NameHasNoOwner":
-                raise
-            present = False
+        watch = await self._connection.on_signal(rule, leave)
+        [present] = await self._connection.call_bus("NameHasOwner", "s", sender)
         if not present:
             leave()
         return watch

@@ -1,46 +1,24 @@
-"""A connection to the bus for asyncio that stays up whatever its peers send.
-
-Theory of operation. Everything happens in callbacks of the event loop; no task is kept. `_read` takes bytes
-from the socket, cuts them into messages and hands each one on, for at most Limits.turn seconds; if messages
-are left it comes back in the next turn of the loop, so that a flood delays others but never stops them.
-`_send` writes at once what the socket takes and keeps the rest for when it is writable again. While more than
-Limits.pause bytes wait to be written nothing more is read: who does not take our answers gets to ask no more.
-Over Limits.queue the connection is given up, which bounds the memory.
+"""A connection to the bus for asyncio: calls, signals, names, on a transport that stays up whatever comes.
 
 Losing the bus is an event, `disconnected`, and final: the owner opens a new connection.
 """
 
 import asyncio
 import socket
-import time
 from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
 from rdtd.bus import message as messages
 from rdtd.bus.address import HANDSHAKE_TIMEOUT, MAX_LINE, Handshake, endpoints, new_socket, refused
 from rdtd.bus.errors import FREEDESKTOP, LIMITS_EXCEEDED, BusError, BusGone, BusTimeout, NameTaken, NoBus
-from rdtd.bus.framing import Framer, FramingError
 from rdtd.bus.message import Kind, Message
 from rdtd.bus.rules import BUS_NAME, BUS_PATH, Rule, Signal, is_exact
+from rdtd.bus.transport import Limits, Transport
 from rdtd.bus.wire import EMPTY, Encoded, WireError, encode
 
-_CHUNK = 64 << 10
 _DO_NOT_QUEUE = 4
 _PRIMARY_OWNER, _ALREADY_OWNER = 1, 4
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What peers can make us spend. Bytes, but for `values` (in one body) and `turn` (seconds)."""
-
-    body: int = 1 << 20
-    values: int = 20_000
-    pause: int = 1 << 20
-    queue: int = 32 << 20
-    turn: float = 0.005
-
+_LIMITS = Limits()
 
 Handler = Callable[[Message], None]
 
@@ -53,38 +31,29 @@ class Subscription:
         self.rule = rule
         self.callback = callback
 
-    async def remove(self) -> None:
+    def remove(self) -> None:
         """Take the rule back. Without effect if that was done already or the bus is gone."""
-        await self._connection._unsubscribe(self)
+        self._connection._unsubscribe(self)
 
 
 class Connection:
     """See the module. `open` makes one; it serves no objects until `serve` is called."""
 
-    def __init__(self, sock: socket.socket, limits: Limits = Limits()) -> None:
+    def __init__(self, sock: socket.socket, limits: Limits = _LIMITS) -> None:
         """Take over a connected and authenticated socket. For tests; others call `open`."""
-        sock.setblocking(False)
         self.limits = limits
         self.unique_name = ""
-        self.malformed = 0
-        """How many messages were dropped because they were none."""
         self._loop = asyncio.get_running_loop()
         self.disconnected: asyncio.Future[str] = self._loop.create_future()
         """Done, with the reason, when the connection has ended."""
-        self._socket = sock
-        self._framer = Framer(limits.body)
-        self._output = bytearray()
-        self._paused = False
-        self._watching = False
-        self._reading_on: asyncio.Handle | None = None
         self._serial = 0
         self._pending: dict[int, tuple[str, asyncio.Future[list[Any]]]] = {}
         self._subscriptions: list[Subscription] = []
         self._handler: Handler | None = None
-        self._watch(True)
+        self._transport = Transport(sock, limits, self._take, self._end)
 
     @classmethod
-    async def open(cls, bus: str, limits: Limits = Limits()) -> "Connection":
+    async def open(cls, bus: str, limits: Limits = _LIMITS) -> "Connection":
         """Connect to `system`, `session` or a D-Bus address. Raises NoBus."""
         failures = []
         for endpoint in endpoints(bus):
@@ -113,10 +82,13 @@ class Connection:
         raise refused(bus, failures)
 
     async def close(self) -> None:
-        """Send what the socket still takes, and end."""
-        if not self.disconnected.done():
-            self._write()
-        self._end("closed")
+        """End it. What was sent before is on its way, unless the bus is slow to read."""
+        self._transport.close("closed")
+
+    @property
+    def malformed(self) -> int:
+        """How many messages were dropped because they were none."""
+        return self._transport.malformed
 
     def serve(self, handler: Handler) -> None:
         """Hand every method call to this function. It must not block nor raise."""
@@ -135,15 +107,15 @@ class Connection:
         interactive: bool = False,
     ) -> list[Any]:
         """Call a method and wait for its answer. Raises BusError (an error reply), BusTimeout or BusGone."""
+        if self._transport.closed:
+            raise BusGone(f"the connection to the bus has ended: {self._transport.closed}")
         encoded = encode(signature, body)
         flags = messages.ALLOW_INTERACTIVE_AUTHORIZATION if interactive else 0
         serial = self._next_serial()
         future: asyncio.Future[list[Any]] = self._loop.create_future()
         self._pending[serial] = (destination, future)
         try:
-            self._send(
-                messages.call(serial, destination, path, interface, member, encoded, flags), strict=True
-            )
+            self._transport.send(messages.call(serial, destination, path, interface, member, encoded, flags))
             async with asyncio.timeout(timeout):
                 return await future
         except TimeoutError as error:
@@ -168,128 +140,41 @@ class Connection:
         try:
             await self.call_bus("AddMatch", "s", str(rule))
         except BaseException:
-            self._subscriptions.remove(subscription)
+            subscription.remove()
             raise
         return subscription
 
-    async def _unsubscribe(self, subscription: Subscription) -> None:
+    def _unsubscribe(self, subscription: Subscription) -> None:
         if subscription in self._subscriptions:
             self._subscriptions.remove(subscription)
-            if not self.disconnected.done():
-                with suppress(BusGone):
-                    await self.call_bus("RemoveMatch", "s", str(subscription.rule))
+            rule = encode("s", [str(subscription.rule)])
+            serial, flags = self._next_serial(), messages.NO_REPLY_EXPECTED
+            self._transport.send(
+                messages.call(serial, BUS_NAME, BUS_PATH, BUS_NAME, "RemoveMatch", rule, flags)
+            )
 
     def send_signal(
         self, path: str, interface: str, member: str, body: Encoded = EMPTY, destination: str = ""
     ) -> None:
         """Send a signal. Without effect if the bus is gone."""
-        self._send(messages.signal(self._next_serial(), path, interface, member, body, destination))
+        self._transport.send(messages.signal(self._next_serial(), path, interface, member, body, destination))
 
     def reply(self, to: Message, body: Encoded = EMPTY) -> None:
         """Answer a call, if it wants an answer. Without effect if the bus is gone."""
         if to.reply_expected:
-            self._send(messages.answer(self._next_serial(), to, body))
+            self._transport.send(messages.answer(self._next_serial(), to, body))
 
     def reply_error(self, to: Message, name: str, text: str) -> None:
         """Answer a call with an error, if it wants an answer. Without effect if the bus is gone."""
         if to.reply_expected:
             sendable = text.replace("\0", "\\0").encode("utf-8", "backslashreplace").decode()
-            self._send(messages.error(self._next_serial(), to, name, encode("s", [sendable])))
+            self._transport.send(messages.error(self._next_serial(), to, name, encode("s", [sendable])))
 
     def _next_serial(self) -> int:
         self._serial = self._serial % 0xFFFFFFFF + 1
         return self._serial
 
-    # Output
-
-    def _send(self, frame: bytes, *, strict: bool = False) -> None:
-        if self.disconnected.done():
-            if strict:
-                raise BusGone(f"the connection to the bus has ended: {self.disconnected.result()}")
-            return
-        idle = not self._output
-        self._output += frame
-        if idle:
-            self._write()
-        if len(self._output) > self.limits.queue:
-            self._end("the bus does not read what we send")
-
-    def _write(self) -> None:
-        try:
-            with memoryview(self._output) as view:
-                sent = self._socket.send(view) if view else 0
-        except BlockingIOError:
-            sent = 0
-        except OSError as error:
-            self._end(f"cannot write to the bus: {error.strerror}")
-            return
-        del self._output[:sent]
-        if self._output:
-            self._loop.add_writer(self._socket, self._write)
-        else:
-            self._loop.remove_writer(self._socket)
-        if self._paused and len(self._output) < self.limits.pause // 2:
-            self._paused = False
-            self._read_on()
-
-    # Input
-
-    def _read(self) -> None:
-        self._reading_on = None
-        end = time.monotonic() + self.limits.turn
-        drained = False
-        try:
-            while not self.disconnected.done():
-                frame = self._framer.next()
-                if frame is not None:
-                    self._take(frame.data, frame.too_large)
-                elif drained:
-                    self._watch(True)
-                    return
-                else:
-                    data = self._socket.recv(_CHUNK)
-                    if not data:
-                        self._end("the bus closed the connection")
-                        return
-                    drained = len(data) < _CHUNK
-                    self._framer.feed(data)
-                if len(self._output) > self.limits.pause:
-                    self._paused = True
-                    self._watch(False)
-                    return
-                if time.monotonic() > end:
-                    self._read_on()
-                    return
-        except BlockingIOError:
-            self._watch(True)
-        except FramingError as error:
-            self._end(f"the bus sent nonsense: {error}")
-        except OSError as error:
-            self._end(f"cannot read from the bus: {error.strerror}")
-
-    def _watch(self, readable: bool) -> None:
-        """Be called when the socket has something to read, or not."""
-        if readable is not self._watching:
-            self._watching = readable
-            if readable:
-                self._loop.add_reader(self._socket, self._read)
-            else:
-                self._loop.remove_reader(self._socket)
-
-    def _read_on(self) -> None:
-        """Read in the next turn, whether or not the socket has more: whole messages may be waiting here."""
-        self._watch(False)
-        if self._reading_on is None:
-            self._reading_on = self._loop.call_soon(self._read)
-
-    def _take(self, data: bytes, too_large: bool) -> None:
-        try:
-            message = messages.parse(data, too_large)
-        except WireError:
-            self.malformed += 1
-            return
-        if message is None:
-            return
+    def _take(self, message: Message) -> None:
         if message.kind is Kind.CALL:
             self._take_call(message)
         elif message.kind is Kind.SIGNAL:
@@ -313,7 +198,7 @@ class Connection:
         try:
             arguments = message.body(self.limits.values)
         except WireError:
-            self.malformed += 1
+            self._transport.malformed += 1
             return
         signal = Signal(message.sender, message.path, message.interface, message.member, arguments)
         for subscription in wanted:
@@ -341,15 +226,8 @@ class Connection:
             future.set_result(body)
 
     def _end(self, reason: str) -> None:
-        if self.disconnected.done():
-            return
-        self.disconnected.set_result(reason)
-        self._watch(False)
-        self._loop.remove_writer(self._socket)
-        if self._reading_on is not None:
-            self._reading_on.cancel()
-        self._socket.close()
-        self._output.clear()
+        if not self.disconnected.done():
+            self.disconnected.set_result(reason)
         for _, future in self._pending.values():
             if not future.done():
                 future.set_exception(BusGone(f"the connection to the bus has ended: {reason}"))

@@ -9,6 +9,7 @@ The tree outlives connections: `attach` puts it, as it is, on a new one.
 
 import asyncio
 import inspect
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -18,16 +19,19 @@ from rdtd.bus.connection import Connection
 from rdtd.bus.dispatch import Call, CallLimits, Dispatcher
 from rdtd.bus.errors import FREEDESKTOP, Refused
 from rdtd.bus.interface import Interface, Property, introspect, snake_case
-from rdtd.bus.library import Variant
 from rdtd.bus.paths import children, is_object_path
 from rdtd.bus.standard import INTROSPECTABLE, OBJECT_MANAGER, PEER, PROPERTIES, machine_id
-from rdtd.bus.wire import encode
+from rdtd.bus.wire import Encoded, encode, join
 
 _OF_NODE = {interface.name: interface for interface in (PEER, INTROSPECTABLE)}
 _OF_OBJECT = _OF_NODE | {PROPERTIES.name: PROPERTIES}
 _OF_MANAGER = _OF_OBJECT | {OBJECT_MANAGER.name: OBJECT_MANAGER}
 _LIMITS = CallLimits()
+# Seconds of work after which others get their turn.
+_TURN = 0.005
 
+# A value with its type, as wire.encode takes it for a variant.
+Value = tuple[str, Any]
 FaultHook = Callable[[BaseException, str], None]
 
 
@@ -54,6 +58,7 @@ class ObjectTree:
         self._on_fault = on_fault
         self._exported: dict[str, Exported] = {}
         self._above: Counter[str] = Counter()
+        self._entries: dict[str, Encoded] = {}
         self._connection: Connection | None = None
         self._standard = _Standard(self)
         self._dispatcher = Dispatcher(self, limits)
@@ -79,6 +84,7 @@ class ObjectTree:
     def remove(self, path: str) -> None:
         """Take an object out. Raises KeyError if there is none."""
         removed = self._exported.pop(path)
+        self._entries.pop(path, None)
         self._above.subtract(_ancestors(path))
         if self._is_managed(path):
             names = list(removed.own)
@@ -111,7 +117,8 @@ class ObjectTree:
         Raises ValueError for a property that is declared never to change.
         """
         exported = self._exported[path]
-        changed: dict[str, Variant] = {}
+        self._entries.pop(path, None)
+        changed: dict[str, Value] = {}
         invalidated: list[str] = []
         for name in names:
             property_ = exported.own[interface].properties[name]
@@ -144,7 +151,7 @@ class ObjectTree:
         found: Callable[..., Any] = getattr(carrier, snake_case(member))
         return found
 
-    def properties(self, path: str, interface: str) -> dict[str, Variant]:
+    def properties(self, path: str, interface: str) -> dict[str, Value]:
         """All properties of an interface that could be read; one that raises is left out and reported."""
         exported = self._exported[path]
         values = {}
@@ -155,12 +162,27 @@ class ObjectTree:
                 self.fault(error, f"property {name} of {path}")
         return values
 
-    def managed(self, path: str) -> dict[str, dict[str, Variant]]:
+    def managed(self, path: str) -> dict[str, dict[str, Value]]:
         """An object as the ObjectManager shows it."""
         return {name: self.properties(path, name) for name in self._exported[path].own}
 
-    def managed_paths(self) -> list[str]:
-        return [path for path in self._exported if self._is_managed(path)]
+    async def managed_objects(self) -> Encoded:
+        """All objects as the ObjectManager shows them: a{oa{sa{sv}}}.
+
+        Each object's entry is kept until `changed` is called for it. With many objects, making the entries
+        takes longer than the event loop may stand still, so it makes pauses.
+        """
+        end = time.monotonic() + _TURN
+        while missing := [
+            path for path in self._exported if self._is_managed(path) and path not in self._entries
+        ]:
+            for path in missing:
+                if path in self._exported:
+                    self._entries[path] = encode("a{oa{sa{sv}}}", [{path: self.managed(path)}])
+                if time.monotonic() > end:
+                    await asyncio.sleep(0)
+                    end = time.monotonic() + _TURN
+        return join([encode("a{oa{sa{sv}}}", [{}]), *self._entries.values()])
 
     def exported(self, path: str) -> Exported:
         return self._exported[path]
@@ -196,23 +218,23 @@ class _Standard:
         interfaces = list(self._tree.interfaces(call.path).values())
         return (introspect(interfaces, self._tree.children(call.path)),)
 
-    def get(self, call: Call, interface: str, name: str) -> tuple[Variant]:
+    def get(self, call: Call, interface: str, name: str) -> tuple[Value]:
         return (_value(self._tree.exported(call.path), self._property(call, interface, name)),)
 
-    def get_all(self, call: Call, interface: str) -> tuple[dict[str, Variant]]:
+    def get_all(self, call: Call, interface: str) -> tuple[dict[str, Value]]:
         own = self._tree.exported(call.path).own
-        values: dict[str, Variant] = {}
+        values: dict[str, Value] = {}
         for each in self._chosen(call, interface):
             if each.name in own:
                 values |= self._tree.properties(call.path, each.name)
         return (values,)
 
-    def set(self, call: Call, interface: str, name: str, value: Variant) -> None:
+    def set(self, call: Call, interface: str, name: str, value: object) -> None:
         self._property(call, interface, name)
         raise Refused(FREEDESKTOP + "PropertyReadOnly", f"property {name} is read-only")
 
-    def get_managed_objects(self, call: Call) -> tuple[dict[str, dict[str, dict[str, Variant]]]]:
-        return ({path: self._tree.managed(path) for path in self._tree.managed_paths()},)
+    async def get_managed_objects(self, call: Call) -> Encoded:
+        return await self._tree.managed_objects()
 
     def _chosen(self, call: Call, interface: str) -> list[Interface]:
         """The interface of this name, or all of the object's if the name is empty."""
@@ -231,8 +253,11 @@ class _Standard:
         raise Refused(FREEDESKTOP + "UnknownProperty", f"{call.path} has no property {name!r}{where}")
 
 
-def _value(exported: Exported, property_: Property) -> Variant:
-    return Variant(property_.type, getattr(exported.object, snake_case(property_.name)))
+def _value(exported: Exported, property_: Property) -> Value:
+    """A property's value. Raises what its getter raises, and WireError if the value is not of its type."""
+    value = (property_.type, getattr(exported.object, snake_case(property_.name)))
+    encode("v", [value])
+    return value
 
 
 def _ancestors(path: str) -> Iterator[str]:

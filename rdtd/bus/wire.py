@@ -1,10 +1,12 @@
 """Bodies of messages: values to bytes and back, by dbus-next's marshaller, with what it leaves open closed.
 
 Values are Python's own: int, bool, float, str, bytes for `ay`, list (or tuple) for arrays and structs,
-dict for dictionaries. A variant is a `Variant(signature, value)`.
+dict for dictionaries. A variant is read as a `Variant`, with `signature` and `value`; it is written as
+one or as a pair `(signature, value)`.
 """
 
 import struct
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,6 +86,23 @@ def plain(value: Any) -> Any:
     return value
 
 
+def join(arrays: Iterable[Encoded]) -> Encoded:
+    """One array from several of the same type, whose elements are structs or dictionary entries.
+
+    A row of a long answer that did not change need not be marshalled again: such elements start at
+    multiples of 8, so their bytes are the same wherever they stand. Raises ValueError if there is no array.
+    """
+    signature = ""
+    data = bytearray(8)
+    for array in arrays:
+        signature = array.signature
+        data += bytes(-len(data) % 8) + array.data[8:]
+    if signature[:2] not in ("a(", "a{"):
+        raise ValueError(f"cannot join arrays of the type {signature!r}")
+    struct.pack_into("<I", data, 0, len(data) - 8)
+    return Encoded(signature, bytes(data))
+
+
 class _Writer(Marshaller):
     """The library's marshaller, checking each value as it is written instead of in a pass of its own.
 
@@ -110,6 +129,14 @@ class _Writer(Marshaller):
         if not is_object_path(value):
             raise ValueError(f"{value!r} is not an object path")
         return self.write_string(value)
+
+    def write_variant(self, variant: Variant | tuple[str, Any], _: Any = None) -> int:
+        if isinstance(variant, Variant):
+            signature, value, type_ = variant.signature, variant.value, variant.type
+        else:
+            signature, value = variant
+            [type_] = signature_tree(signature).types
+        return self.write_signature(signature) + self.write_single(type_, value)
 
     def write_boolean(self, value: bool, _: Any = None) -> int:
         if not isinstance(value, bool):

@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 import pytest
 import pytest_asyncio
 
-from rdtd.bus.connection import Connection, Limits
+from rdtd.bus.connection import Connection
+from rdtd.bus.transport import Limits
 from tests.support.private_bus import PrivateBus
 
 DEFAULT_LIMITS = Limits()
