@@ -1,0 +1,167 @@
+"""What the daemon tells, as values: caches, granted regions and reservations.
+
+Sizes are bytes; masks are the kernel's, bit 0 is way 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Cache:
+    """One cache that can be allocated."""
+
+    level: int
+    cache_id: int
+    size: int
+    way_size: int
+    ways: int
+    free: int
+    largest: int
+    free_mask: int
+    reserved_mask: int
+    shared_mask: int
+    foreign_mask: int
+    shareable_mask: int
+
+    @property
+    def label(self) -> str:
+        return f"L{self.level} {self.cache_id}"
+
+    @classmethod
+    def from_row(cls, row: Sequence[Any]) -> Cache:
+        """From a row of ListFree."""
+        level, cache_id, size, way_size, free, largest, free_mask, more = row
+        # The row has no number of ways. way_size was rounded down by less than one way's byte per way, and
+        # a way has far more bytes than a cache has ways: the quotient is exact.
+        ways = size // way_size if way_size else 0
+        return cls(
+            level,
+            cache_id,
+            size,
+            way_size,
+            ways,
+            free,
+            largest,
+            free_mask,
+            more.get("reserved-mask", 0),
+            more.get("shared-mask", 0),
+            more.get("foreign-mask", 0),
+            more.get("shareable-mask", 0),
+        )
+
+    @classmethod
+    def from_properties(cls, properties: Mapping[str, Any]) -> Cache:
+        """From the properties of org.rdtd1.Cache."""
+        size, ways, free_mask = properties["Size"], properties["Ways"], properties["FreeMask"]
+        return cls(
+            properties["Level"],
+            properties["CacheId"],
+            size,
+            properties["WaySize"],
+            ways,
+            int.bit_count(free_mask) * size // ways if ways else 0,
+            properties["Largest"],
+            free_mask,
+            properties["ReservedMask"],
+            properties["SharedMask"],
+            properties["ForeignMask"],
+            properties["ShareableMask"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """A region as it was granted on one cache."""
+
+    kind: str  # both, code or data
+    level: int
+    cache_id: int
+    mask: int
+    size: int
+    ways: int
+
+    @property
+    def label(self) -> str:
+        return f"L{self.level} {self.cache_id}"
+
+    @classmethod
+    def from_dict(cls, region: Mapping[str, Any]) -> Granted:
+        return cls(
+            region["type"],
+            region["level"],
+            region["cache-id"],
+            region["mask"],
+            region["size"],
+            region["ways"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """A reservation, as asked for (`regions`, with the keys of a call) and as granted."""
+
+    name: str
+    path: str
+    granted: tuple[Granted, ...]
+    regions: tuple[Mapping[str, Any], ...]
+    owner: int  # a user ID
+    lifetime: str
+    created_usec: int
+    state: str
+    cpus: str
+
+    @classmethod
+    def from_row(cls, row: Sequence[Any]) -> Reservation:
+        """From a row of ListReservations."""
+        name, path, granted, details = row
+        return cls(
+            name,
+            path,
+            granted_from(granted),
+            tuple(details["regions"]),
+            details["owner"],
+            details["lifetime"],
+            details["created-usec"],
+            details["state"],
+            details["cpus"],
+        )
+
+    @classmethod
+    def from_properties(cls, path: str, properties: Mapping[str, Any]) -> Reservation:
+        """From the properties of org.rdtd1.Reservation."""
+        return cls(
+            properties["Name"],
+            path,
+            granted_from(properties["Granted"]),
+            tuple(properties["Regions"]),
+            properties["Owner"],
+            properties["Lifetime"],
+            properties["CreatedUSec"],
+            properties["State"],
+            properties["Cpus"],
+        )
+
+    def ways_in(self, cache: Cache) -> int:
+        """The mask of the ways that it holds of a cache, for code or data."""
+        mask = 0
+        for granted in self.granted:
+            if (granted.level, granted.cache_id) == (cache.level, cache.cache_id):
+                mask |= granted.mask
+        return mask
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """Every cache and every reservation at one moment."""
+
+    caches: tuple[Cache, ...]
+    reservations: tuple[Reservation, ...]
+
+
+def granted_from(regions: Sequence[Mapping[str, Any]]) -> tuple[Granted, ...]:
+    """From an aa{sv} of granted regions."""
+    return tuple(Granted.from_dict(region) for region in regions)
