@@ -1,0 +1,134 @@
+"""What goes into a guest for one run and what comes out of it: tar archives on raw disks."""
+
+import io
+import shlex
+import signal
+import tarfile
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from .errors import VmError
+from .rootfs import BOOT_FILES, GUEST_DIRECTORY, GUEST_FILES, PYTHON
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+SOURCE = "usr/src/rdtd"
+RESULTS = "var/lib/rdtd-vm"
+
+PARTS = (
+    *("rdtd", "dbus", "systemd", "packaging", "tests", "bench", "docs"),
+    *("pyproject.toml", "Makefile", "README.md", "ARCHITECTURE.md", "LICENSE"),
+)
+"""What is taken of the checkout: the working tree as it is, committed or not."""
+
+SYSTEM_FILES: Mapping[str, str] = {
+    "dbus/*.conf": "usr/share/dbus-1/system.d",
+    "dbus/*.service": "usr/share/dbus-1/system-services",
+    "dbus/*.policy": "usr/share/polkit-1/actions",
+    "systemd/*.service": "usr/lib/systemd/system",
+    "systemd/*.mount": "usr/lib/systemd/system",
+    "systemd/*.target": "usr/lib/systemd/system",
+}
+"""Where an installed rdtd has the files that others read."""
+
+RESULTS_SIZE = 256 << 20
+"""The most that a job may bring back; the file on the host is sparse."""
+
+SIGNAL_STATUS = 128
+"""A shell's exit status for a command that a signal ended is this plus the signal's number."""
+
+
+def write_job(path: Path, command: Sequence[str], environment: Mapping[str, str]) -> None:
+    """Write the archive that guest_files/init lays over the root file system."""
+    with tarfile.open(path, "w", format=tarfile.GNU_FORMAT) as archive:
+        _add_project(archive)
+        for file in GUEST_FILES.iterdir():
+            if file.suffix in (".service", ".target"):
+                archive.add(file, f"usr/lib/systemd/system/{file.name}", filter=_as_root)
+            elif file not in BOOT_FILES:
+                archive.add(file, f"{GUEST_DIRECTORY}/{file.name}", filter=_as_root)
+        _add_text(archive, f"{GUEST_DIRECTORY}/job", job_script(command, environment), 0o755)
+        _add_text(archive, f"{RESULTS}/files/.keep", "")
+
+
+def job_script(command: Sequence[str], environment: Mapping[str, str]) -> str:
+    """The shell script that is the job. What a command puts into `$RESULTS` is brought back."""
+    fixed = {
+        "HOME": "/root",
+        "LANG": "C.UTF-8",
+        "PAGER": "cat",
+        "PATH": "/usr/local/bin:/usr/sbin:/usr/bin",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONUNBUFFERED": "1",
+        "RESULTS": f"/{RESULTS}/files",
+        "SYSTEMD_PAGER": "cat",
+        "TERM": "dumb",
+    }
+    assignments = [f"{name}={value}" for name, value in {**fixed, **environment}.items()]
+    # For a person the terminal is as it should be; the output of a command is brought back as it is.
+    terminal = "" if "ROWS" in environment else "stty -opost -echo\n"
+    return f"#!/bin/sh\n{terminal}cd /{SOURCE} && exec {shlex.join(['env', *assignments, *command])}\n"
+
+
+def read_status(results: Path) -> int | None:
+    """The exit status of the job as a shell would give it; None when the guest ended before its job did."""
+    with results.open("rb") as disk:
+        if not any(disk.read(512)):
+            return None
+    with tarfile.open(results) as archive:
+        member = archive.extractfile("./status")
+        assert member is not None
+        return exit_status(member.read().decode())
+
+
+def exit_status(text: str) -> int:
+    """systemd's `$EXIT_CODE $EXIT_STATUS` (systemd.exec(5)) as a number."""
+    code, _, status = text.strip().partition(" ")
+    return int(status) if code == "exited" else SIGNAL_STATUS + signal.Signals[f"SIG{status}"]
+
+
+def extract_files(results: Path, directory: Path) -> None:
+    """Bring the files that the job left in `$RESULTS` to `directory`."""
+    directory.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(results) as archive:
+        for member in archive:
+            name = member.name.removeprefix("./files/")
+            if name != member.name and name != ".keep":
+                archive.extract(member.replace(name=name), directory, filter="data")
+
+
+def _add_project(archive: tarfile.TarFile) -> None:
+    for part in PARTS:
+        if (CHECKOUT / part).exists():
+            archive.add(CHECKOUT / part, f"{SOURCE}/{part}", filter=_as_root)
+    for pattern, directory in SYSTEM_FILES.items():
+        for file in sorted(CHECKOUT.glob(pattern)):
+            archive.add(file, f"{directory}/{file.name}", filter=_as_root)
+    _add_text(archive, f"usr/local/lib/python{PYTHON}/dist-packages/rdtd.pth", f"/{SOURCE}\n")
+    for name, target in _scripts().items():
+        module, _, function = target.partition(":")
+        code = f"#!/usr/bin/python3\nimport sys\nfrom {module} import {function}\nsys.exit({function}())\n"
+        _add_text(archive, f"usr/bin/{name}", code, 0o755)
+
+
+def _scripts() -> Mapping[str, str]:
+    try:
+        project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]
+    except OSError as error:
+        raise VmError(f"the checkout cannot be read: {error}") from error
+    scripts: Mapping[str, str] = project["scripts"]
+    return scripts
+
+
+def _as_root(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
+    if "__pycache__" in member.name:
+        return None
+    member.uid = member.gid = 0
+    member.uname = member.gname = "root"
+    return member
+
+
+def _add_text(archive: tarfile.TarFile, name: str, text: str, mode: int = 0o644) -> None:
+    member = tarfile.TarInfo(name)
+    member.size, member.mode = len(text.encode()), mode
+    archive.addfile(member, io.BytesIO(text.encode()))
