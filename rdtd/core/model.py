@@ -174,10 +174,14 @@ class Granted:
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Who reserved: a user, and for `client` lifetimes the connection's unique bus name."""
+    """Who reserved: a user, and for `client` lifetimes the connection.
+
+    A bus gives out its unique names anew when it is started again, so they count with the bus's ID.
+    """
 
     uid: int
-    client: str = ""
+    client: str = ""  # the unique bus name, such as :1.42
+    bus: str = ""
 
 
 @dataclass(frozen=True, slots=True)

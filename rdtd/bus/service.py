@@ -1,0 +1,207 @@
+"""rdtd's objects on the bus: requests go to the manager, what it publishes becomes signals."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from rdtd.bus.caller import Callers
+from rdtd.bus.connection import Connection, Subscription
+from rdtd.bus.dispatch import Call
+from rdtd.bus.exported import (
+    MANAGER_PATH,
+    CacheObject,
+    ManagerObject,
+    ReservationObject,
+    cache_path,
+    reservation_path,
+)
+from rdtd.bus.interface import load
+from rdtd.bus.objects import ObjectTree
+from rdtd.bus.wire import Encoded, encode
+from rdtd.core.errors import AccessDenied, NotMounted
+from rdtd.core.model import Lifetime, Owner, Reservation
+from rdtd.core.view import CacheView
+from rdtd.manager import Manager, Public, Published
+
+__all__ = ["BUS_NAME", "Service"]
+
+BUS_NAME = "org.rdtd1"
+_MANAGER = load("org.rdtd1.Manager")
+_RESERVATION = load("org.rdtd1.Reservation")
+_CACHE = load("org.rdtd1.Cache")
+
+
+class Service:
+    """The objects, and who may use them. Outlives connections: `attach` puts it on a new one."""
+
+    def __init__(self, manager: Manager, uid: int, on_fault: Callable[[BaseException, str], None]) -> None:
+        """`uid` is the user that may change things, besides root."""
+        self.manager = manager
+        self.tree = ObjectTree(MANAGER_PATH, on_fault=on_fault)
+        self._uid = uid
+        self._on_fault = on_fault
+        self._callers: Callers | None = None
+        self._bus_id = ""
+        self._watched: dict[str, Subscription] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._free: tuple[Public, Encoded] | None = None
+        self._objects: dict[str, ReservationObject | CacheObject] = {}
+        self.tree.add(MANAGER_PATH, ManagerObject(self), _MANAGER)
+        self._follow(Public(), manager.public)
+        manager.subscribe(self._published)
+
+    async def attach(self, connection: Connection) -> None:
+        """Serves on this connection. Reservations whose client is not on this bus (any more) are released."""
+        [self._bus_id] = await connection.call_bus("GetId")
+        self._callers = Callers(connection)
+        self._watched.clear()
+        for reservation in list(self.manager.public.reservations.values()):
+            if reservation.lifetime is Lifetime.CLIENT:
+                if reservation.owner.bus == self._bus_id:
+                    await self._watch(reservation.owner.client)
+                else:
+                    self._start(self._release_of(reservation.owner.client, reservation.owner.bus))
+        self.tree.attach(connection)
+
+    async def close(self) -> None:
+        """Answers the calls that are running, with an error, and waits for what was begun."""
+        await self.tree.close()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+    # Callers
+
+    async def allow(self, call: Call) -> int:
+        """The caller's user ID, if it may change things. Raises AccessDenied."""
+        assert self._callers is not None, "calls come on a connection"
+        uid = (await self._callers.credentials(call.sender)).uid
+        if uid not in (0, self._uid):
+            raise AccessDenied(f"user {uid} may look but not change; root and user {self._uid} may")
+        return uid
+
+    def owner(self, call: Call, uid: int, lifetime: Lifetime) -> Owner:
+        """Who the reservation belongs to: a user, or one connection of it."""
+        return Owner(uid, call.sender, self._bus_id) if lifetime is Lifetime.CLIENT else Owner(uid)
+
+    async def hold(self, reservation: Reservation) -> None:
+        """Releases the reservation when its client leaves the bus."""
+        if reservation.lifetime is Lifetime.CLIENT:
+            await self._watch(reservation.owner.client)
+
+    async def _watch(self, client: str) -> None:
+        if client not in self._watched and self._callers is not None:
+            bus = self._bus_id
+            self._watched[client] = await self._callers.on_left(
+                client, lambda name: self._start(self._release_of(name, bus))
+            )
+
+    async def _release_of(self, client: str, bus: str) -> None:
+        self._watched.pop(client, None)
+        for reservation in list(self.manager.public.reservations.values()):
+            if (reservation.owner.client, reservation.owner.bus) == (client, bus):
+                await self.manager.release(reservation.name, "client-left")
+
+    def _start(self, work: Any) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._on_fault(error, "releasing what a client left")
+
+    # What the manager publishes
+
+    def _published(self, published: Published) -> None:
+        before, after = published.before, published.after
+        gone = before.reservations.keys() - after.reservations.keys()
+        for name in sorted(gone):
+            self.tree.emit(
+                MANAGER_PATH,
+                _MANAGER.name,
+                "ReservationRemoved",
+                name,
+                reservation_path(name),
+                published.reason,
+            )
+        self._follow(before, after)
+        for name in sorted(after.reservations.keys() - before.reservations.keys()):
+            self.tree.emit(MANAGER_PATH, _MANAGER.name, "ReservationAdded", name, reservation_path(name))
+        for drift in published.drifts:
+            details = {key: ("s", _printable(value)) for key, value in drift.details.items()}
+            self.tree.emit(MANAGER_PATH, _MANAGER.name, "Drift", _printable(drift.group), drift.kind, details)
+
+    def _follow(self, before: Public, after: Public) -> None:
+        """Objects come and go with what they stand for; the others tell what changed."""
+        wanted = {reservation_path(name) for name in after.reservations}
+        wanted |= {cache_path(key) for key in after.caches}
+        for path in [path for path in self._objects if path not in wanted]:
+            del self._objects[path]
+            self.tree.remove(path)
+        for name, reservation in after.reservations.items():
+            self._show(reservation_path(name), ReservationObject, reservation, after.degraded.get(name))
+        for key, view in after.caches.items():
+            self._show(cache_path(key), CacheObject, view, None)
+        names = [name for name, get in _PROPERTIES.items() if get(before) != get(after)]
+        if names:
+            self.tree.changed(MANAGER_PATH, _MANAGER.name, names)
+
+    def _show(self, path: str, kind: Any, value: Any, lacking: str | None) -> None:
+        interface = _RESERVATION if kind is ReservationObject else _CACHE
+        known = self._objects.get(path)
+        if known is None:
+            self._objects[path] = kind(self, value, lacking)
+            self.tree.add(path, self._objects[path], interface)
+            return
+        names = known.update(value, lacking)
+        if any(interface.properties[name].emits_changed == "const" for name in names):
+            # Another reservation or another cache under the name of the one before.
+            self.tree.remove(path)
+            self.tree.add(path, known, interface)
+        elif names:
+            self.tree.changed(path, interface.name, names)
+
+    def free(self) -> Encoded:
+        """The answer to ListFree, made once for each state."""
+        public = self.manager.public
+        if public.state == "unmounted":
+            raise NotMounted(f"resctrl is not mounted at {self.manager.root}")
+        if self._free is None or self._free[0] is not public:
+            rows = [_free_row(view) for view in public.caches.values()]
+            self._free = public, encode("a(uuttttta{sv})", [rows])
+        return self._free[1]
+
+
+def _free_row(view: CacheView) -> list[Any]:
+    return [
+        view.cache.level,
+        view.cache.cache_id,
+        view.cache.size,
+        view.cache.size // view.cache.ways,
+        view.free,
+        view.largest,
+        view.free_mask,
+        {
+            "reserved-mask": ("t", view.reserved),
+            "foreign-mask": ("t", view.foreign),
+            "shared-mask": ("t", view.shared),
+            "shareable-mask": ("t", view.cache.shareable),
+        },
+    ]
+
+
+def _printable(text: str) -> str:
+    """Names of foreign groups may be any bytes; D-Bus strings are UTF-8."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+_PROPERTIES: dict[str, Callable[[Public], Any]] = {
+    "State": lambda public: public.state,
+    "Cdp": lambda public: public.cdp,
+    "ClosidsTotal": lambda public: public.closids_total,
+    "ClosidsFree": lambda public: public.closids_free,
+    "NReservations": lambda public: len(public.reservations),
+}

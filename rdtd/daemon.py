@@ -1,0 +1,209 @@
+"""rdtd: puts the parts together, serves until it is told to stop."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import Sequence
+from contextlib import ExitStack, suppress
+
+from rdtd import __version__, config
+from rdtd.bus.connection import Connection
+from rdtd.bus.errors import BusError, BusGone, BusTimeout, NameTaken, NoBus
+from rdtd.bus.service import BUS_NAME, Service
+from rdtd.core.errors import RdtdError
+from rdtd.engine import Engine
+from rdtd.log import LEVELS, start_logging
+from rdtd.manager import Manager, Published
+from rdtd.notify import notify, watchdog_interval, watchdog_loop
+from rdtd.resctrl.filesystem import Resctrl
+from rdtd.resctrl.watch import Watch
+from rdtd.startup import StartError, claim, restore
+from rdtd.store import Store
+from rdtd.threads import Threads
+
+log = logging.getLogger("rdtd")
+
+RECONNECT = 1.0  # seconds between attempts to reach a bus that went away
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command `rdtd`. Exit status: 0 told to stop, 1 cannot run (one line says why), 2 wrong usage."""
+    options = _parser().parse_args(arguments)
+    listener = start_logging(options.log_level)
+    try:
+        with ExitStack() as stack:
+            return _run(options, stack)
+    except (StartError, config.ConfigError, NoBus, NameTaken) as error:
+        log.error("%s", error)
+        return 1
+    finally:
+        notify("STOPPING=1")
+        listener.stop()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="rdtd",
+        description="The daemon that owns the CPU caches of this host: it reserves ways of them over D-Bus.",
+    )
+    parser.add_argument(
+        "--bus", default="system", metavar="BUS", help="'system' (the default), 'session' or a D-Bus address"
+    )
+    parser.add_argument("--root", metavar="DIR", help="where resctrl is mounted (default: /sys/fs/resctrl)")
+    parser.add_argument(
+        "--simulate",
+        nargs="?",
+        const="xeon",
+        metavar="PRESET",
+        help="bring up a simulated resctrl, at --root or in a temporary directory; PRESET as for "
+        "rdtd-simulator --preset (default: xeon)",
+    )
+    parser.add_argument(
+        "--config", metavar="FILE", help=f"the configuration (default: {config.DEFAULT_PATH})"
+    )
+    parser.add_argument(
+        "--state-dir",
+        metavar="DIR",
+        help="where the state is kept while the machine runs (default: $RUNTIME_DIRECTORY, or /run/rdtd)",
+    )
+    parser.add_argument("--log-level", choices=LEVELS, default="info", help="default: info")
+    parser.add_argument("--version", action="version", version=f"rdtd {__version__}")
+    return parser
+
+
+def _run(options: argparse.Namespace, stack: ExitStack) -> int:
+    chosen = config.load(options.config)
+    for warning in chosen.warnings:
+        log.warning("%s", warning)
+    root, sysfs = options.root or "/sys/fs/resctrl", options.sysfs
+    state_directory = options.state_dir or os.environ.get("RUNTIME_DIRECTORY") or "/run/rdtd"
+    if options.simulate is not None:
+        root, sysfs = _simulate(options, stack)
+        if options.state_dir is None:
+            # It lives as long as the simulated groups do.
+            state_directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="rdtd-state-"))
+    stack.callback(os.close, claim(state_directory))
+    watch = Watch(root)
+    stack.callback(watch.close)
+    mount = Resctrl(root, sysfs, watch.follow)
+    store = Store(state_directory)
+    wanted = restore(store, mount, log.warning)
+    manager = Manager(Engine(mount, store, chosen.policy, wanted, watch.drain), Threads())
+    return asyncio.run(_serve(manager, watch, options.bus))
+
+
+def _simulate(options: argparse.Namespace, stack: ExitStack) -> tuple[str, str]:
+    """Starts the simulator, a process of its own; its root and its sysfs."""
+    from rdtd.simulator.process import SimulatorError, SimulatorProcess
+
+    try:
+        simulator = stack.enter_context(SimulatorProcess(["--preset", options.simulate], options.root))
+    except SimulatorError as error:
+        raise StartError(f"cannot simulate: {error}") from None
+    log.info("a simulated resctrl (%s) is mounted at %s", options.simulate, simulator.root)
+    return simulator.root, simulator.sysfs
+
+
+async def _serve(manager: Manager, watch: Watch, bus: str) -> int:
+    loop = asyncio.get_running_loop()
+    stopped = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    connection = await Connection.open(bus)
+    manager.subscribe(_tell)
+    await _first_turn(manager)
+    service = Service(manager, os.geteuid(), _fault)
+    await service.attach(connection)
+
+    def hint() -> None:
+        if watch.pending():
+            manager.poke()
+
+    loop.add_reader(watch.fd, hint)
+    tasks = [
+        loop.create_task(manager.run(_cannot_repair)),
+        loop.create_task(_keep_connected(service, connection, bus, stopped)),
+    ]
+    if (interval := watchdog_interval()) is not None:
+        tasks.append(loop.create_task(watchdog_loop(interval)))
+    try:
+        # The name comes last: whoever waits for it finds everything in place.
+        await connection.request_name(BUS_NAME)
+        notify(f"READY=1\nSTATUS={_status(manager)}")
+        log.info(
+            "ready on the %s bus: %s", bus if bus in ("system", "session") else "given", _status(manager)
+        )
+        await stopped.wait()
+        notify("STOPPING=1")
+    finally:
+        loop.remove_reader(watch.fd)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await service.close()
+        await manager.close()
+        await connection.close()
+    return 0
+
+
+async def _first_turn(manager: Manager) -> None:
+    try:
+        await manager.reconcile()
+    except RdtdError as error:
+        log.warning("%s", error)
+
+
+async def _keep_connected(service: Service, connection: Connection, bus: str, stopped: asyncio.Event) -> None:
+    """Finds a new connection whenever the bus goes away, until rdtd stops."""
+    while not stopped.is_set():
+        await asyncio.wait([connection.disconnected])
+        log.warning("the bus is gone; reservations stay, those of its clients are released when it is back")
+        while True:
+            await asyncio.sleep(RECONNECT)
+            with suppress(NoBus, BusError, BusGone, BusTimeout, NameTaken):
+                connection = await Connection.open(bus)
+                await service.attach(connection)
+                await connection.request_name(BUS_NAME)
+                log.info("connected to the bus again")
+                break
+
+
+def _status(manager: Manager) -> str:
+    public = manager.public
+    if public.state == "unmounted":
+        return f"Waiting for resctrl at {manager.root}"
+    number = len(public.reservations)
+    return f"{number} reservation{'' if number == 1 else 's'}, {public.closids_free} more possible"
+
+
+def _tell(published: Published) -> None:
+    for drift in published.drifts:
+        where = f"group {drift.group!r}" if drift.group else "the default group"
+        log.warning(
+            "%s was changed from outside: %s; %s", where, drift.details["found"], drift.details["done"]
+        )
+    after = published.after
+    for name, reason in after.degraded.items():
+        if published.before.degraded.get(name) != reason:
+            log.warning("reservation %s is not whole: %s", name, reason)
+    number = len(after.reservations)
+    if number != len(published.before.reservations):
+        notify(f"STATUS={number} reservations, {after.closids_free} more possible")
+
+
+def _cannot_repair(error: RdtdError) -> None:
+    log.warning("cannot put resctrl right now: %s", error)
+
+
+def _fault(error: BaseException, where: str) -> None:
+    log.error("a fault of rdtd in %s", where, exc_info=error)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

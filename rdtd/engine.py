@@ -1,0 +1,218 @@
+"""The one loop: observe, compare with what is wanted, apply the difference, verify.
+
+Every trigger is a turn of it: a call, a hint from inotify, a caller that left, the start. A turn decides
+what is wanted now (a pure function of what was wanted and what is there), saves that, and then changes the
+kernel until a plan has no steps left. What was decided is on disk before the first change, so a turn that
+is killed anywhere is finished by the first turn after the start.
+
+The lock on resctrl is held for a slice of a turn at most: long plans let it go and look again, since other
+tools wait for it no longer than 100 ms. This module blocks and knows no event loop; the manager runs it in
+a thread, one turn at a time.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+
+from rdtd.core.adopt import adopt, written_now
+from rdtd.core.drift import Drift, drifts
+from rdtd.core.errors import KernelRefused, NotMounted, RdtdError
+from rdtd.core.model import Snapshot, Wanted
+from rdtd.core.plan import plan
+from rdtd.core.space import Policy
+from rdtd.resctrl.filesystem import Resctrl
+from rdtd.store import Store
+
+__all__ = ["Decide", "Engine", "Outcome", "Work"]
+
+SLICE = 0.05  # seconds for which the lock is held, before a turn lets go and looks again
+ROUNDS = 3  # how often a plan is made again when the kernel does not keep what was written
+
+Decide = Callable[[Wanted, Snapshot], Wanted]
+Work = Callable[[Snapshot], Iterator[None]]
+"""What else a turn does when the masks stand: yields after each small change, undoes itself on failure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Where a turn ended. `done` is False when it let the lock go and wants to be resumed."""
+
+    wanted: Wanted
+    steps: int = 0
+    done: bool = True
+
+
+@dataclass(slots=True)
+class _Turn:
+    """A turn that is under way."""
+
+    before: Wanted  # what failure goes back to
+    work: Iterator[None] | None
+    steps: int = 0
+    rounds: int = 0
+    failure: RdtdError | None = None
+
+
+class Engine:
+    """What is wanted and what was last seen, and the turns that bring them together."""
+
+    def __init__(
+        self,
+        mount: Resctrl,
+        store: Store,
+        policy: Policy,
+        wanted: Wanted,
+        hints: Callable[[], set[str] | None] = lambda: None,
+    ) -> None:
+        """`hints` drains what inotify has told: the groups that changed, or None for "look at everything"."""
+        self.mount = mount
+        self.policy = policy
+        self.wanted = wanted
+        self.snapshot: Snapshot | None = None
+        self.restless = False  # something differs from what is wanted, and no turn has seen to it yet
+        self._drifts: list[Drift] = []
+        self._store = store
+        self._hints = hints
+        self._saved: Wanted | None = None
+        self._turn: _Turn | None = None
+
+    def turn(self, decide: Decide, work: Work | None = None) -> Outcome:
+        """One turn. Raises what `decide` raises, KernelRefused, NoClosid, NotMounted; LockedError at once.
+
+        When it raises, everything is as it was before, or a later turn will see to that.
+        """
+        self._forget_turn()
+        with self.mount.locked(exclusive=True):
+            snapshot = self._observe()
+            before, adopted = adopt(self.wanted, snapshot, self.policy)
+            before = written_now(before, snapshot)
+            repairs = plan(before, snapshot, self.policy)
+            self._drifts += drifts(adopted, (), snapshot)
+            self.wanted, self.restless = before, bool(repairs)
+            wanted = decide(before, snapshot)
+            self._turn = _Turn(before, work(snapshot) if work else None)
+            self._want(wanted)
+            self._drifts += drifts((), repairs, snapshot)
+            self.restless = False
+            return self._converge()
+
+    def preview(self, decide: Decide) -> Wanted:
+        """What a turn would decide. Changes nothing."""
+        with self.mount.locked(exclusive=False):
+            snapshot = self._observe()
+            before, _ = adopt(self.wanted, snapshot, self.policy)
+            self.restless = bool(plan(before, snapshot, self.policy))
+            return decide(before, snapshot)
+
+    def resume(self) -> Outcome:
+        """Goes on with a turn whose outcome was not done."""
+        with self.mount.locked(exclusive=True):
+            self._observe()
+            return self._converge()
+
+    def take_drifts(self) -> tuple[Drift, ...]:
+        """What was found to be changed from outside since the last call."""
+        found, self._drifts = tuple(self._drifts), []
+        return found
+
+    def abandon(self) -> None:
+        """Gives up a turn that could not be resumed; the next turn repairs what it left."""
+        if self._turn is not None:
+            self._go_back(self._turn)
+        self._forget_turn()
+
+    def look_at_everything(self) -> None:
+        """Makes the next turn read all groups again."""
+        self.snapshot = None
+
+    def _go_back(self, turn: _Turn) -> None:
+        self.wanted = turn.before
+        with suppress(KernelRefused):  # the state that is saved with the next change has it right
+            self._want(turn.before)
+
+    def _forget_turn(self) -> None:
+        if self._turn is not None:
+            self._turn, self.snapshot, self.restless = None, None, True
+
+    def _want(self, wanted: Wanted) -> None:
+        """Saves before anything is changed. Raises KernelRefused when there is no room to write."""
+        if wanted != self._saved:
+            try:
+                self._store.save(wanted)
+            except OSError as error:
+                raise KernelRefused(
+                    f"cannot save the state to {self._store.path}: {error.strerror}"
+                ) from error
+            self._saved = wanted
+        self.wanted = wanted
+
+    def _observe(self) -> Snapshot:
+        try:
+            self.snapshot = self.mount.observe(self.snapshot, self._hints())
+        except NotMounted:
+            self.snapshot = None
+            raise
+        return self.snapshot
+
+    def _converge(self) -> Outcome:
+        """Applies plans until there is nothing left to do, or the slice is over."""
+        turn = self._turn
+        assert turn is not None, "a turn is under way"
+        deadline = time.monotonic() + SLICE
+        while True:
+            try:
+                if not self._apply(turn, deadline) or not self._work(turn, deadline):
+                    return Outcome(self.wanted, turn.steps, done=False)
+                break
+            except RdtdError as error:
+                if turn.failure is not None:
+                    # Going back failed too. What is wanted stands; a later turn tries again.
+                    self._forget_turn()
+                    raise turn.failure from error
+                turn.failure, turn.work, turn.rounds = error, None, 0
+                self._go_back(turn)
+                self.snapshot = self.mount.observe()
+        self._turn = None
+        if turn.failure is not None:
+            raise turn.failure
+        assert self.snapshot is not None, "what was verified was observed"
+        self.wanted = written_now(self.wanted, self.snapshot)
+        return Outcome(self.wanted, turn.steps)
+
+    def _apply(self, turn: _Turn, deadline: float) -> bool:
+        """Brings the kernel to what is wanted; False when time is up before that."""
+        while True:
+            assert self.snapshot is not None, "observed under the same lock"
+            steps = plan(self.wanted, self.snapshot, self.policy)
+            if not steps:
+                return True
+            turn.rounds += 1
+            if turn.rounds > ROUNDS:
+                left = ", ".join(sorted({repr(step.group) for step in steps}))
+                raise KernelRefused(f"the kernel does not keep what is written to {left}")
+            touched = set()
+            for step in steps:
+                if time.monotonic() > deadline:
+                    turn.rounds = 0  # progress was made
+                    return False
+                self.mount.apply(step)
+                touched.add(step.group)
+                turn.steps += 1
+            # The hints are drained before the groups are read: what was written here raises no second turn,
+            # and what somebody else wrote meanwhile is read.
+            hints = self._hints()
+            self.snapshot = self.mount.observe(self.snapshot, None if hints is None else hints | touched)
+
+    def _work(self, turn: _Turn, deadline: float) -> bool:
+        while turn.work is not None:
+            if next(turn.work, _END) is _END:
+                turn.work = None
+            elif time.monotonic() > deadline:
+                return False
+        return True
+
+
+_END = object()

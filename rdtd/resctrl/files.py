@@ -1,0 +1,58 @@
+"""Reading and writing the small files of sysfs, procfs and resctrl, and what a failure there means."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from rdtd.core.errors import KernelRefused, NoClosid, NotMounted, RdtdError
+
+__all__ = ["explain", "read_text", "write_text"]
+
+# The kernel's handler ran and set last_cmd_status. With any other error the request did not get that far,
+# and the text that stands there is about an older command.
+_TOLD = {errno.EINVAL, errno.ENOSPC, errno.ESRCH, errno.ERANGE, errno.EBUSY, errno.EPERM, errno.EOPNOTSUPP}
+_GONE = {errno.ENOENT, errno.ENODEV, errno.ENOTCONN, errno.ESTALE, errno.ENOTDIR}
+
+
+def read_text(path: str) -> str:
+    """The whole file. Names of groups may be any bytes, so what is no UTF-8 is kept as surrogates."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        pieces = []
+        while piece := os.read(fd, 65536):
+            pieces.append(piece)
+    finally:
+        os.close(fd)
+    return b"".join(pieces).decode("utf-8", "surrogateescape")
+
+
+def write_text(path: str, text: str) -> None:
+    """One write, as the kernel wants it: a command is never split."""
+    fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC | os.O_TRUNC)
+    try:
+        os.write(fd, text.encode("utf-8", "surrogateescape"))
+    finally:
+        os.close(fd)
+
+
+def explain(root: str, what: str, error: OSError) -> RdtdError:
+    """The error to raise for a change that the kernel did not take, with its own words for the reason."""
+    if error.errno in _GONE and not os.path.exists(os.path.join(root, "schemata")):
+        return NotMounted(f"{what}: resctrl is not mounted at {root} any more")
+    if error.errno == errno.EROFS:
+        return KernelRefused(f"{what}: resctrl is mounted read-only at {root}; remount it with -o rw")
+    status = _last_cmd_status(root) if error.errno in _TOLD else ""
+    reason = f"last_cmd_status: {status}" if status else "the kernel gave no reason in last_cmd_status"
+    text = f"{what}: {error.strerror} ({errno.errorcode.get(error.errno or 0, error.errno)}); {reason}"
+    if error.errno == errno.ENOSPC and "CLOSID" in status:
+        return NoClosid(text)
+    return KernelRefused(text)
+
+
+def _last_cmd_status(root: str) -> str:
+    try:
+        text = read_text(os.path.join(root, "info", "last_cmd_status")).strip()
+    except OSError:
+        return ""
+    return "" if text == "ok" else text

@@ -1,0 +1,138 @@
+"""The one place that touches the mounted resctrl: a snapshot in, steps and threads out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Mapping
+from contextlib import AbstractContextManager
+
+from rdtd.core.cpus import format_cpus, parse_cpus
+from rdtd.core.errors import NotMounted
+from rdtd.core.model import DEFAULT_GROUP, Cache, CacheKey, Group, Masks, Snapshot
+from rdtd.core.plan import CreateGroup, RemoveGroup, Step, WriteCpus, WriteMasks
+from rdtd.resctrl.files import explain, read_text, write_text
+from rdtd.resctrl.lock import locked
+from rdtd.resctrl.schemata import format_schemata, parse_schemata
+from rdtd.resctrl.topology import read_caches, read_closids, read_cpus_of, read_online
+
+__all__ = ["Resctrl"]
+
+_NOT_GROUPS = {"info", "mon_groups", "mon_data"}
+
+
+class Resctrl:
+    """resctrl, mounted at `root` or not at the moment. Blocking; for one thread at a time."""
+
+    def __init__(
+        self, root: str, sysfs: str = "/sys", follow: Callable[[list[str]], None] = lambda _: None
+    ) -> None:
+        """`follow` is told which groups there are before they are read, so that no change is missed."""
+        self.root = root
+        self.sysfs = sysfs
+        self._follow = follow
+
+    def locked(self, *, exclusive: bool) -> AbstractContextManager[None]:
+        """The lock on it, for one `with`. Raises LockedError at once, NotMounted where there is nothing."""
+        self.check_mounted()
+        return locked(self.root, exclusive=exclusive)
+
+    def check_mounted(self) -> None:
+        """Raises NotMounted unless resctrl is there."""
+        if not os.path.exists(os.path.join(self.root, "schemata")):
+            raise NotMounted(
+                f"resctrl is not mounted at {self.root}; mount it with 'mount -t resctrl resctrl {self.root}'"
+            )
+
+    def observe(self, before: Snapshot | None = None, dirty: Collection[str] | None = None) -> Snapshot:
+        """What is there now.
+
+        Given an earlier snapshot and the groups that may have changed since (`dirty`), own groups that
+        are not among them are taken over from it; everything is read when the default group has another
+        mask than before, since then something has happened that no event tells of, such as CPU hotplug.
+        Raises NotMounted, and OSError for a file system that fails.
+        """
+        try:
+            default = parse_schemata(read_text(self._path(DEFAULT_GROUP, "schemata")))
+            online = read_online(self.sysfs)
+            if before is None or dirty is None or default != before.default.masks:
+                before, dirty = None, ()
+                caches: Mapping[CacheKey, Cache] = read_caches(self.root, default)
+                closids = read_closids(self.root)
+            else:
+                caches, closids = before.caches, before.closids
+            if before is not None and online == before.cpus:
+                cpus_of = before.cpus_of
+            else:
+                cpus_of = read_cpus_of(self.sysfs, caches, online)
+            groups = {DEFAULT_GROUP: Group(DEFAULT_GROUP, default)}
+            names = self._group_names()
+            self._follow(names)
+            for name in names:
+                known = before.groups.get(name) if before else None
+                if known is None or not known.own or name in dirty:
+                    known = self._read_group(name)
+                if known is not None:
+                    groups[name] = known
+        except FileNotFoundError:
+            self.check_mounted()
+            raise
+        return Snapshot(caches, groups, closids, online, cpus_of)
+
+    def _group_names(self) -> list[str]:
+        with os.scandir(self.root) as entries:
+            return sorted(
+                entry.name
+                for entry in entries
+                if entry.name not in _NOT_GROUPS and entry.is_dir(follow_symlinks=False)
+            )
+
+    def _read_group(self, name: str) -> Group | None:
+        """The group, or None when it went away while it was read: not everybody takes the lock."""
+        try:
+            masks: Masks = parse_schemata(read_text(self._path(name, "schemata")))
+            mode = read_text(self._path(name, "mode")).strip()
+            cpus = parse_cpus(read_text(self._path(name, "cpus_list")))
+        except FileNotFoundError:
+            return None
+        return Group(name, masks, mode, cpus)
+
+    def apply(self, step: Step) -> None:
+        """One step of a plan. Raises NoClosid, KernelRefused or NotMounted, with the kernel's reason."""
+        match step:
+            case RemoveGroup(group):
+                self._change(f"rmdir {group!r}", lambda: os.rmdir(self._path(group)))
+            case CreateGroup(group):
+                self._change(f"mkdir {group!r}", lambda: os.mkdir(self._path(group), 0o755))
+            case WriteMasks(group, masks):
+                for text in format_schemata(masks):
+                    self._write(group, "schemata", text)
+            case WriteCpus(group, cpus):
+                self._write(group, "cpus_list", format_cpus(cpus) + "\n")
+
+    def move_task(self, group: str, task: int) -> None:
+        """Moves one thread. Raises ProcessLookupError when it is gone, else as apply()."""
+        self._write(group, "tasks", f"{task}\n")
+
+    def tasks(self, group: str) -> frozenset[int]:
+        """The threads of a group; none when there is no such group."""
+        try:
+            return frozenset(int(line) for line in read_text(self._path(group, "tasks")).split())
+        except FileNotFoundError:
+            return frozenset()
+
+    def _write(self, group: str, file: str, text: str) -> None:
+        where = f"group {group!r}" if group else "the default group"
+        self._change(
+            f"write {text.strip()!r} to {file} of {where}", lambda: write_text(self._path(group, file), text)
+        )
+
+    def _change(self, what: str, change: Callable[[], None]) -> None:
+        try:
+            change()
+        except ProcessLookupError:
+            raise
+        except OSError as error:
+            raise explain(self.root, what, error) from error
+
+    def _path(self, group: str, *rest: str) -> str:
+        return os.path.join(self.root, group, *rest)

@@ -1,0 +1,126 @@
+"""Hints from inotify: which groups may have changed since they were read.
+
+Events are hints to look again, never facts: a failed write gives the same events as one that worked, and
+nothing at all comes for CPU hotplug or for a mount over the directory. Each group's directory has a watch of
+its own, dropped by hand, since kernfs does not tell a directory that it was removed.
+
+pyinotify is used for its watches and its queue. Its reading is replaced: it decodes names strictly, so that
+one group whose name is no UTF-8 would lose a whole batch of events.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import threading
+from collections.abc import Iterable
+
+import pyinotify
+
+__all__ = ["Watch"]
+
+_HEADER = struct.Struct("iIII")  # struct inotify_event: wd, mask, cookie, length of the name
+_ROOT_MASK = pyinotify.IN_CREATE | pyinotify.IN_DELETE | pyinotify.IN_CLOSE_WRITE | pyinotify.IN_UNMOUNT
+_GROUP_MASK = pyinotify.IN_CLOSE_WRITE
+_READ = {"schemata", "cpus", "cpus_list", "mode"}  # the files that a snapshot is made of
+
+
+class _Notifier(pyinotify.Notifier):  # type: ignore[misc] # pyinotify has no types
+    """pyinotify's queue of events, filled without its decoding."""
+
+    def take(self) -> list[tuple[int, int, str]]:
+        """(watch, mask, name) of every event that waits."""
+        found: list[tuple[int, int, str]] = []
+        while True:
+            try:
+                batch = os.read(self._fd, 65536)
+            except BlockingIOError:
+                return found
+            offset = 0
+            while offset < len(batch):
+                watch, mask, _, length = _HEADER.unpack_from(batch, offset)
+                offset += _HEADER.size
+                name = batch[offset : offset + length].rstrip(b"\0")
+                offset += length
+                found.append((watch, mask, os.fsdecode(name)))
+
+
+class Watch:
+    """The watches on a mounted resctrl. `fd` becomes readable when there are hints.
+
+    May be used from the thread that does the turns and from the event loop.
+    """
+
+    def __init__(self, root: str) -> None:
+        self._root = root
+        self._lock = threading.Lock()
+        self._manager = pyinotify.WatchManager()
+        self._notifier = _Notifier(self._manager)
+        self.fd: int = self._manager.get_fd()
+        os.set_blocking(self.fd, False)
+        os.set_inheritable(self.fd, False)
+        self._groups: dict[int, str] = {}  # watch -> group, "" for the root
+        self._watches: dict[str, int] = {}
+        self._dirty: set[str] = set()
+        self._everything = True
+
+    def follow(self, groups: Iterable[str]) -> None:
+        """Watches the root and these groups, and no others. Called before the groups are read."""
+        with self._lock:
+            wanted = {"", *groups}
+            for group in self._watches.keys() - wanted:
+                self._drop(group)
+            for group in wanted - self._watches.keys():
+                self._add(group)
+
+    def drain(self) -> set[str] | None:
+        """The groups that hints have named since the last call; None for "look at everything"."""
+        with self._lock:
+            self._take()
+            dirty, self._dirty = self._dirty, set()
+            everything, self._everything = self._everything, False
+            return None if everything else dirty
+
+    def pending(self) -> bool:
+        """Whether there are hints that drain() would return."""
+        with self._lock:
+            self._take()
+            return self._everything or bool(self._dirty)
+
+    def close(self) -> None:
+        """Ends all watches."""
+        with self._lock:
+            self._notifier.stop()
+
+    def _take(self) -> None:
+        for watch, mask, name in self._notifier.take():
+            if mask & (pyinotify.IN_Q_OVERFLOW | pyinotify.IN_UNMOUNT):
+                self._everything = True
+            if mask & pyinotify.IN_IGNORED:
+                # The kernel has dropped the watch already: unmounted, or gone with its directory.
+                group = self._groups.pop(watch, None)
+                if group is not None:
+                    self._watches.pop(group, None)
+                    self._dirty.add(group)
+            elif mask & pyinotify.IN_ISDIR:
+                self._dirty.add(name)
+            elif watch in self._groups and name in _READ:
+                self._dirty.add(self._groups[watch])
+
+    def _add(self, group: str) -> None:
+        path = os.path.join(self._root, group)
+        try:
+            mask = _GROUP_MASK if group else _ROOT_MASK
+            added = self._manager.add_watch(path, mask | pyinotify.IN_ONLYDIR, quiet=False)
+        except (pyinotify.WatchManagerError, UnicodeEncodeError):
+            # It went away, or pyinotify cannot name it. Foreign groups are read at each turn anyway, and
+            # one of ours that is gone is missed by the next turn.
+            return
+        for watch in added.values():
+            self._groups[watch] = group
+            self._watches[group] = watch
+
+    def _drop(self, group: str) -> None:
+        watch = self._watches.pop(group)
+        self._groups.pop(watch, None)
+        self._manager.rm_watch(watch)

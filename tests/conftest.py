@@ -1,0 +1,49 @@
+"""Fixtures for every suite. Nothing a test starts may be left behind."""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.support.daemon import Daemon
+
+StartDaemon = Callable[..., Daemon]
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left() -> Iterator[None]:
+    """Fails a test that leaves a child process, a zombie included, that was not there before."""
+    before = _children()
+    yield
+    left = _children() - before
+    assert not left, f"child processes are left: {sorted(left)}"
+
+
+def _children() -> set[str]:
+    me = os.getpid()
+    return {
+        child
+        for thread in Path(f"/proc/{me}/task").iterdir()
+        for child in (thread / "children").read_text().split()
+    }
+
+
+@pytest.fixture
+def start_daemon() -> Iterator[StartDaemon]:
+    """Starts rdtd with those options of the simulator, and of its own."""
+    with ExitStack() as stack:
+
+        def start(
+            simulator: Sequence[str] = (), *, options: Sequence[str] = (), policies: tuple[Path, ...] = ()
+        ) -> Daemon:
+            return stack.enter_context(Daemon(simulator, options=options, policies=policies))
+
+        yield start
+
+
+@pytest.fixture
+def daemon(start_daemon: StartDaemon) -> Daemon:
+    """rdtd on a private bus, over the simulator's default host: two sockets, 11 ways, DDIO."""
+    return start_daemon()
