@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -40,6 +41,7 @@ class Filesystem:
         self._machine = machine
         self._on_ready = on_ready
         self._open: dict[int, _OpenFile] = {}
+        self._fixed = dict.fromkeys(("st_atime", "st_mtime", "st_ctime"), time.time_ns()) | {"st_size": 0}
         self._next_handle = 1
 
     def init_with_config(
@@ -54,7 +56,8 @@ class Filesystem:
     def getattr(self, path: str | None, fh: int | None = None) -> dict[str, int]:
         node = self._machine.lookup(self._path(path, fh))
         links = node.links() if isinstance(node, Directory) else 1
-        return {"st_mode": node.mode, "st_nlink": links, "st_uid": node.uid, "st_gid": node.gid, "st_size": 0}
+        own = {"st_mode": node.mode, "st_nlink": links, "st_uid": node.uid, "st_gid": node.gid}
+        return own | self._fixed
 
     def opendir(self, path: str) -> int:
         return self._handle(_OpenFile(path))

@@ -10,7 +10,7 @@ import errno
 
 from rdtd.simulator.lastcmd import RefusedError
 from rdtd.simulator.schemata import lowest_run
-from rdtd.simulator.state import Group, Mode, Schema, State
+from rdtd.simulator.state import Group, Schema, State
 from rdtd.simulator.tasks import TaskTable
 from rdtd.simulator.topology import CacheResource
 
@@ -74,20 +74,24 @@ def _take_rmid(state: State) -> int:
 def _initial_value(state: State, schema: Schema, domain: int) -> int:
     """What a new group starts with: every way that is shareable or unused, cut to its lowest run.
 
-    __init_one_rdt_domain; with CDP the ways of the other half count as used (or shareable) too.
+    That is every way but those which only groups in exclusive mode have. After __init_one_rdt_domain;
+    with CDP the ways of the other half count too.
     """
     resource = schema.resource
     if not isinstance(resource, CacheResource):
         return resource.default
-    shareable = used = resource.shareable_bits
-    for closid, group in state.by_closid.items():
-        mask = state.values[schema.name][domain][closid]
-        if schema.peer is not None:
-            mask |= state.values[schema.peer][domain][closid]
-        used |= mask
-        if group.mode is Mode.SHAREABLE:
-            shareable |= mask
-    mask = lowest_run(shareable | resource.full_mask & ~used)
+    mask = resource.full_mask
+    if state.exclusive:
+        shareable, exclusive = resource.shareable_bits, 0
+        for closid in state.by_closid:
+            used = state.values[schema.name][domain][closid]
+            if schema.peer is not None:
+                used |= state.values[schema.peer][domain][closid]
+            if closid in state.exclusive:
+                exclusive |= used
+            else:
+                shareable |= used
+        mask = lowest_run(mask & ~(exclusive & ~shareable))
     if mask.bit_count() < resource.min_cbm_bits:
         raise state.last_command.refuse(f"No space on {schema.name}:{domain}", errno.ENOSPC)
     return mask
@@ -106,6 +110,7 @@ def remove_group(state: State, tasks: TaskTable, group: Group) -> None:
         state.default_group.cpus |= group.cpus
         del state.groups[group.name]
         del state.by_closid[group.closid]
+        state.exclusive.discard(group.closid)
         state.free_closids.add(group.closid)
         for child in group.children.values():
             _give_back_rmid(state, child)

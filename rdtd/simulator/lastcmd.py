@@ -12,6 +12,8 @@ BUFFER_SIZE = 512
 class RefusedError(OSError):
     """An operation that the kernel would refuse with `errno`."""
 
+    errno: int
+
     def __init__(self, code: int) -> None:
         super().__init__(code, os.strerror(code))
 

@@ -157,6 +157,7 @@ class Machine:
             raise RefusedError(errno.EPERM)
         if self.faults.read_only:
             raise RefusedError(errno.EROFS)
+        self.operations.add("rename")
         above = self._directory(old_parent)
         if self.state.kernel.rename and None in (_owner(source, above), target.belongs_to):
             raise RefusedError(errno.ENOENT)  # info and what is in it

@@ -24,11 +24,9 @@ def overlaps(state: State, schema: Schema, domain: int, mask: int, closid: int, 
     names = (schema.name,) if schema.peer is None else (schema.name, schema.peer)
     for name in names:
         values = state.values[name][domain]
-        for other, group in state.by_closid.items():
-            if other == closid or not mask & values[other]:
-                continue
-            if not exclusive or group.mode is Mode.EXCLUSIVE:
-                return True
+        others = state.exclusive if exclusive else state.by_closid
+        if any(other != closid and mask & values[other] for other in others):
+            return True
     return False
 
 
@@ -46,10 +44,10 @@ def write(state: State, group: Group, text: str) -> None:
     if wanted == group.mode.value:
         return
     if wanted == Mode.SHAREABLE.value:
-        group.mode = Mode.SHAREABLE
+        state.set_mode(group, Mode.SHAREABLE)
     elif wanted == Mode.EXCLUSIVE.value:
         _check_exclusive(state, group)
-        group.mode = Mode.EXCLUSIVE
+        state.set_mode(group, Mode.EXCLUSIVE)
     elif wanted == "pseudo-locksetup":
         raise _pseudo_lock_refusal(state, group)
     else:

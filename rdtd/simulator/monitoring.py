@@ -26,7 +26,7 @@ class Counters:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._seen: dict[tuple[Group, int], tuple[float, int]] = {}  # time of the last look, bytes then
+        self._seen: dict[Group, dict[int, tuple[float, int]]] = {}  # by domain: last look, bytes then
 
     def reset(self) -> None:
         self._seen.clear()
@@ -34,11 +34,11 @@ class Counters:
     def start(self, state: State, group: Group) -> None:
         """A new group counts from here on."""
         if state.topology.monitoring:
-            for domain in state.online_domains(3):
-                self._seen[group, domain] = (self._clock(), 0)
+            now = self._clock()
+            self._seen[group] = dict.fromkeys(state.online_domains(3), (now, 0))
 
     def stop(self, group: Group) -> None:
-        self._seen = {key: value for key, value in self._seen.items() if key[0] is not group}
+        self._seen.pop(group, None)
 
     def show(self, state: State, group: Group, domain: int, event: str) -> str:
         """The content of mon_data/mon_L3_<domain>/<event>."""
@@ -53,13 +53,14 @@ class Counters:
 
     def _advance(self, state: State, group: Group, domain: int) -> int:
         now = self._clock()
-        then, count = self._seen.get((group, domain), (now, 0))
+        seen = self._seen.setdefault(group, {})
+        then, count = seen.get(domain, (now, 0))
         bandwidth = state.values.get("MB", {}).get(domain)
         percent = 100
         if bandwidth is not None:
             percent = bandwidth[group.closid] * 100 // state.schema["MB"].resource.default
         count += int((now - then) * RATE) * _ways(state, group.closid, domain) * percent // 100
-        self._seen[group, domain] = (now, count)
+        seen[domain] = (now, count)
         return count
 
 

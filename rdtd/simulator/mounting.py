@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import subprocess
 
@@ -20,13 +21,13 @@ def check_mountable(directory: str) -> None:
     except OSError as error:
         raise SimulatorError(f"cannot use /dev/fuse: {error.strerror} (modprobe fuse?)") from None
     try:
-        if os.path.ismount(directory):
-            raise SimulatorError(f"{directory}: something is mounted there already")
-        if not os.path.isdir(directory):
-            raise SimulatorError(f"{directory}: no such directory")
         os.listdir(directory)
-    except OSError as error:  # ENOTCONN: what a simulator that was killed has left
-        raise SimulatorError(f"{directory}: {error.strerror} (umount it?)") from None
+    except OSError as error:
+        # What a simulator that was killed has left behind.
+        hint = f", umount {directory}" if error.errno == errno.ENOTCONN else ""
+        raise SimulatorError(f"{directory}: {error.strerror}{hint}") from None
+    if os.path.ismount(directory):
+        raise SimulatorError(f"{directory}: something is mounted there already")
 
 
 def unmount(directory: str) -> None:

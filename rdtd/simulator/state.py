@@ -84,6 +84,8 @@ class State:
         Raises ValueError where the machine does not have what an option asks for.
         """
         schemas = tuple(_schemas(self.topology, self.kernel, options))
+        if min(schema.num_closids for schema in schemas) < 1:
+            raise ValueError("CDP halves the CLOSIDs: none is left")
         self.options = options
         self.schemas = schemas
         self.schema = {schema.name: schema for schema in schemas}
@@ -92,6 +94,7 @@ class State:
         self.default_group = Group("", closid=0, rmid=0, cpus=set(self.online_cpus))
         self.groups: dict[str, Group] = {}
         self.by_closid: dict[int, Group] = {0: self.default_group}
+        self.exclusive: set[int] = set()  # CLOSIDs of the groups in exclusive mode
         self.free_closids = set(range(1, self.num_closids))
         self.free_rmids = list(range(1, self.num_rmids))
         self.update_domains()
@@ -101,6 +104,13 @@ class State:
     def num_rmids(self) -> int:
         monitoring = self.topology.monitoring
         return monitoring.num_rmids if monitoring else 0
+
+    def set_mode(self, group: Group, mode: Mode) -> None:
+        group.mode = mode
+        if mode is Mode.EXCLUSIVE:
+            self.exclusive.add(group.closid)
+        else:
+            self.exclusive.discard(group.closid)
 
     def control_groups(self) -> Iterator[Group]:
         """Every control group, the default group first."""
