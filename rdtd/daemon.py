@@ -65,6 +65,9 @@ def _parser() -> argparse.ArgumentParser:
         "rdtd-simulator --preset (default: xeon)",
     )
     parser.add_argument(
+        "--sysfs", default="/sys", metavar="DIR", help="where sysfs is; a simulator has one of its own"
+    )
+    parser.add_argument(
         "--config", metavar="FILE", help=f"the configuration (default: {config.DEFAULT_PATH})"
     )
     parser.add_argument(
