@@ -3,7 +3,7 @@
 import os
 import re
 import socket
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from rdtd.bus.errors import NoBus
 from rdtd.bus.library import AuthError, AuthExternal
@@ -17,8 +17,7 @@ MAX_LINE = 16 << 10
 HANDSHAKE_TIMEOUT = 10.0
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
+class Endpoint(NamedTuple):
     """One socket that may lead to the bus: its address as it was written, and as socket.connect takes it."""
 
     text: str

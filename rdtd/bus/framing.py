@@ -5,7 +5,7 @@ body, serial, length of the header fields. The fields are padded to a multiple o
 """
 
 import struct
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from rdtd.bus.message import PROTOCOL_VERSION
 
@@ -22,8 +22,7 @@ class FramingError(Exception):
     """The stream makes no sense any more: where the next message starts cannot be known."""
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(NamedTuple):
     """A message in bytes; of one whose body is over the limit, the header alone."""
 
     data: bytes

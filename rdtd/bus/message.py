@@ -7,10 +7,9 @@ Format".
 """
 
 import struct
-from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from rdtd.bus.wire import EMPTY, LITTLE_ENDIAN, Encoded, WireError, decode, skip_variant
 
@@ -42,8 +41,7 @@ _REQUIRED = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """A received message. A header field that it does not have is "" (reply_serial: 0).
 
     `too_large`: the body was over the framer's limit and is not in `frame`.

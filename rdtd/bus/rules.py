@@ -1,7 +1,6 @@
 """Match rules: which signals a connection asks the bus for, and which of those that come belong to which."""
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from rdtd.bus.message import Message
 
@@ -9,8 +8,7 @@ BUS_NAME = "org.freedesktop.DBus"
 BUS_PATH = "/org/freedesktop/DBus"
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(NamedTuple):
     """A match rule for signals. An empty part matches everything.
 
     `sender` is best a unique name, or the bus itself: then a signal that another peer sends straight to us
@@ -26,7 +24,7 @@ class Rule:
 
     def __str__(self) -> str:
         parts = [("type", "signal")]
-        parts += [(name, getattr(self, name)) for name in self.__dataclass_fields__]
+        parts += [(name, getattr(self, name)) for name in self._fields]
         return ",".join(f"{name}='{value}'" for name, value in parts if value)
 
     def matches(self, message: Message) -> bool:
@@ -45,8 +43,7 @@ class Rule:
         return not self.arg0 or arguments[:1] == [self.arg0]
 
 
-@dataclass(frozen=True, slots=True)
-class Signal:
+class Signal(NamedTuple):
     """A signal that came. Its arguments are values as wire.decode gives them."""
 
     sender: str

@@ -3,12 +3,14 @@
 Values are Python's own: int, bool, float, str, bytes for `ay`, list (or tuple) for arrays and structs,
 dict for dictionaries. A variant is read as a `Variant`, with `signature` and `value`; it is written as
 one or as a pair `(signature, value)`.
+
+The values that this and the next modules deal in are named tuples: making data classes takes a command-line
+program longer than the rest of its start.
 """
 
 import struct
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from rdtd.bus.library import Marshaller, SignatureTree, SignatureType, Unmarshaller, Variant
 from rdtd.bus.paths import is_object_path
@@ -29,8 +31,7 @@ class TooManyValues(WireError):  # noqa: N818 - what happened, not a fault
     """The body has more values than the reader was allowed to look at."""
 
 
-@dataclass(frozen=True, slots=True)
-class Encoded:
+class Encoded(NamedTuple):
     """A body that is marshalled already (little-endian). An answer that is asked for often is kept as one."""
 
     signature: str

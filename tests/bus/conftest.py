@@ -23,7 +23,8 @@ def bus() -> Iterator[PrivateBus]:
 
 @pytest_asyncio.fixture
 async def connect(bus: PrivateBus) -> AsyncIterator[Connect]:
-    """A function that opens another connection to the bus."""
+    """A function that opens another connection to the bus. At the end no task of the test is left."""
+    before = asyncio.all_tasks()
     opened = []
 
     async def open_one(limits: Limits = DEFAULT_LIMITS) -> Connection:
@@ -34,12 +35,4 @@ async def connect(bus: PrivateBus) -> AsyncIterator[Connect]:
     yield open_one
     for connection in opened:
         await connection.close()
-
-
-@pytest_asyncio.fixture(autouse=True)
-async def no_task_left() -> AsyncIterator[None]:
-    """Every test ends with no task of its own still at work."""
-    before = asyncio.all_tasks()
-    yield
-    left = {task for task in asyncio.all_tasks() - before if not task.done()}
-    assert not left
+    assert not asyncio.all_tasks() - before - {asyncio.current_task()}
