@@ -62,13 +62,15 @@ class Callers:
         any peer can send a signal that looks like it. `remove` of the result ends the watch.
         """
         left = False
+        watch: Subscription | None = None
 
         def leave(_: Signal | None = None) -> None:
             # A unique name has one change of owner to be told of: its end.
             nonlocal left
             if not left:
                 left = True
-                watch.remove()
+                if watch is not None:
+                    watch.remove()
                 self._known.pop(sender, None)
                 callback(sender)
 
@@ -77,4 +79,6 @@ class Callers:
         [present] = await self._connection.call_bus("NameHasOwner", "s", sender)
         if not present:
             leave()
+        if left:
+            watch.remove()  # the signal may have come, by another rule, before there was a watch to remove
         return watch

@@ -10,6 +10,17 @@ from rdtd.bus.rules import BUS_NAME, BUS_PATH
 from rdtd.bus.wire import encode
 from rdtd.core.errors import AccessDenied
 from tests.bus.conftest import Connect
+from tests.bus.fake_bus import (
+    INTERFACE,
+    MEMBER,
+    PATH,
+    REPLY_SERIAL,
+    SENDER,
+    SIGNATURE,
+    FakeBus,
+    field,
+    message,
+)
 
 
 async def test_credentials_are_asked_for_once(connect: Connect) -> None:
@@ -79,6 +90,23 @@ async def test_a_fake_departure_is_not_believed(connect: Connect) -> None:
     await asyncio.sleep(0)
     assert left == []
     watch.remove()
+
+
+async def test_a_caller_that_leaves_while_the_watch_is_armed_is_noticed_once() -> None:
+    async with FakeBus() as fake:
+        left: list[str] = []
+        arming = asyncio.create_task(Callers(fake.connection).on_left(":1.7", left.append))
+        add_match = await fake.receive()
+        fields = [field(PATH, BUS_PATH), field(INTERFACE, BUS_NAME), field(MEMBER, "NameOwnerChanged")]
+        body = encode("sss", [":1.7", ":1.7", ""]).data
+        await fake.send(message(4, [*fields, field(SENDER, BUS_NAME), field(SIGNATURE, "sss")], body))
+        await fake.send(message(2, [field(REPLY_SERIAL, add_match.serial), field(SENDER, BUS_NAME)]))
+        has_owner = await fake.receive()
+        reply = [field(REPLY_SERIAL, has_owner.serial), field(SENDER, BUS_NAME), field(SIGNATURE, "b")]
+        await fake.send(message(2, reply, bytes(4)))
+        await arming
+        assert left == [":1.7"]
+        assert not fake.connection._subscriptions
 
 
 async def test_a_watch_can_be_ended(connect: Connect) -> None:

@@ -78,11 +78,14 @@ def test_a_writable_property_is_refused() -> None:
 
 
 class Everything:
-    """Stands for any object: has every member, each answering with nothing."""
+    """Stands for any object: has every member, methods without effect and properties of any value."""
 
     def __init__(self, name: str) -> None:
-        for member in (*load(name).methods, *load(name).properties):
-            setattr(self, snake_case(member), self.nothing)
+        for method in load(name).methods:
+            setattr(self, snake_case(method), self.nothing)
+        for property_ in load(name).properties.values():
+            value = {"s": "nothing", "b": False, "aa{sv}": []}.get(property_.type, 0)
+            setattr(self, snake_case(property_.name), value)
 
     def nothing(self, call: Call, *arguments: object) -> None:
         pass
@@ -143,6 +146,31 @@ async def test_the_policy_lets_anyone_call_us_and_only_root_be_us(
         *("call", "org.freedesktop.DBus", "/", "org.freedesktop.DBus", "RequestName", "su", "org.rdtd1", "4"),
     )
     assert "denied" in denied.lower()
+
+
+@ROOT
+async def test_busctl_shows_it_all(system_bus: PrivateBus, connection: Connection) -> None:
+    tree = ObjectTree("/org/rdtd1")
+    for path, name in [
+        ("/org/rdtd1", OURS[0]),
+        ("/org/rdtd1/reservation/a", OURS[1]),
+        ("/org/rdtd1/cache/l3_0", OURS[2]),
+    ]:
+        tree.add(path, Everything(name), load(name))
+    tree.attach(connection)
+    await connection.request_name("org.rdtd1")
+
+    shown = await asyncio.to_thread(busctl_as_nobody, system_bus, "tree", "--list", "org.rdtd1")
+    assert shown.split() == [
+        *("/", "/org", "/org/rdtd1", "/org/rdtd1/cache", "/org/rdtd1/cache/l3_0"),
+        *("/org/rdtd1/reservation", "/org/rdtd1/reservation/a"),
+    ]
+    shown = await asyncio.to_thread(busctl_as_nobody, system_bus, "introspect", "org.rdtd1", "/org/rdtd1")
+    rows = [line.split() for line in shown.splitlines()]
+    assert [".ListFree", "method", "-", "a(uuttttta{sv})", "-"] in rows
+    assert [".ReservationAdded", "signal", "so", "-", "-"] in rows
+    assert [".State", "property", "s", '"nothing"', "emits-change"] in rows
+    assert [".Version", "property", "s", '"nothing"', "const"] in rows
 
 
 @ROOT

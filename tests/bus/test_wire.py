@@ -97,6 +97,14 @@ def test_random_bodies_are_values_or_an_error(signature: str, data: bytes) -> No
         decode(signature, b"B" + bytes(7) + data, 8)
 
 
+def test_values_nested_too_deep_are_an_error() -> None:
+    nested = b"\1v\0" * 5000
+    with pytest.raises(WireError):
+        decode("v", bytes([ord("l"), *bytes(7)]) + nested, 8)
+    with pytest.raises(WireError):
+        parse(message(1, [field(PATH, "/a"), field(MEMBER, "Do"), b"\x4d" + nested]))
+
+
 def test_signatures_made_up_by_peers_are_forgotten() -> None:
     for number in range(3000):
         signature_tree(f"({number:b})".replace("1", "u").replace("0", "s"))
