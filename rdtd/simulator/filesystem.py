@@ -177,7 +177,10 @@ def mount(machine: Machine, directory: str, on_ready: Callable[[], None]) -> Non
                 **everybody,
             )
         except RuntimeError:
-            raise SimulatorError(f"{directory}: cannot mount: {standard_error.text()}") from None
+            reason = standard_error.text()
+            if "fusermount3" in reason:  # libfuse's way out where mount(2) is not allowed
+                reason += " (needs CAP_SYS_ADMIN, or fusermount3)"
+            raise SimulatorError(f"{directory}: cannot mount: {reason}") from None
 
 
 class _StandardError:

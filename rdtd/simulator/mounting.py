@@ -19,12 +19,13 @@ def check_mountable(directory: str) -> None:
     try:
         os.close(os.open("/dev/fuse", os.O_RDWR | os.O_CLOEXEC))
     except OSError as error:
-        raise SimulatorError(f"cannot use /dev/fuse: {error.strerror} (modprobe fuse?)") from None
+        hint = " (modprobe fuse)" if error.errno in (errno.ENOENT, errno.ENODEV, errno.ENXIO) else ""
+        raise SimulatorError(f"cannot use /dev/fuse: {error.strerror}{hint}") from None
     try:
         os.listdir(directory)
     except OSError as error:
         # What a simulator that was killed has left behind.
-        hint = f", umount {directory}" if error.errno == errno.ENOTCONN else ""
+        hint = " (umount it first)" if error.errno == errno.ENOTCONN else ""
         raise SimulatorError(f"{directory}: {error.strerror}{hint}") from None
     if os.path.ismount(directory):
         raise SimulatorError(f"{directory}: something is mounted there already")

@@ -47,6 +47,7 @@ def build_parser() -> argparse.ArgumentParser:
     presets = "\n".join(f"  {name:10}{preset.summary}" for name, preset in PRESETS.items())
     parser = argparse.ArgumentParser(
         prog="rdtd-simulator",
+        usage="rdtd-simulator [OPTION...] MOUNTPOINT",
         description=_DESCRIPTION,
         epilog=_EXAMPLES.format(presets=presets),
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -79,7 +80,7 @@ def _add_machine_options(parser: argparse.ArgumentParser) -> None:
     l3.add_argument("--ways", type=_number, metavar="N", help="length of the capacity bitmask")
     l3.add_argument("--cache-size", type=_size, metavar="SIZE", help="of one cache: bytes, or with K or M")
     l3.add_argument("--cache-ids", type=_ids, metavar="IDS", help="one cache each: 0,1,4 (gaps are fine)")
-    l3.add_argument("--cpus-per-cache", type=_number, metavar="N")
+    l3.add_argument("--cpus-per-cache", type=_number, metavar="N", help="CPUs that share an L3")
     l3.add_argument("--closids", type=_number, metavar="N", help="without CDP; CDP halves them")
     l3.add_argument("--min-cbm-bits", type=_number, metavar="N", help="the shortest mask; 0: may be empty")
     l3.add_argument("--shareable-bits", type=_hex, metavar="HEX", help="ways that devices use too")
@@ -87,17 +88,19 @@ def _add_machine_options(parser: argparse.ArgumentParser) -> None:
     l3.add_argument("--cdp-capable", action=_ON_OFF, help="--cdp is possible")
     l2 = parser.add_argument_group("L2 cache")
     l2.add_argument("--l2-ways", type=_number, metavar="N", help="makes L2 allocatable")
-    l2.add_argument("--l2-size", type=_size, metavar="SIZE")
-    l2.add_argument("--l2-closids", type=_number, metavar="N")
+    l2.add_argument("--l2-size", type=_size, metavar="SIZE", help="of one L2")
+    l2.add_argument("--l2-closids", type=_number, metavar="N", help="without CDP")
     l2.add_argument("--l2-cpus", type=_number, metavar="N", help="CPUs that share an L2")
-    l2.add_argument("--l2-cdp-capable", action=_ON_OFF)
+    l2.add_argument("--l2-cdp-capable", action=_ON_OFF, help="--cdpl2 is possible")
     other = parser.add_argument_group("bandwidth and monitoring")
     other.add_argument("--mb", type=_number, metavar="N", help="memory bandwidth allocation with N CLOSIDs")
-    other.add_argument("--no-mb", action="store_const", const=0, dest="mb")
+    other.add_argument("--no-mb", action="store_const", const=0, dest="mb", help="none")
     other.add_argument("--smba", type=_number, metavar="N", help="slow memory (AMD) with N CLOSIDs")
-    other.add_argument("--no-smba", action="store_const", const=0, dest="smba")
+    other.add_argument("--no-smba", action="store_const", const=0, dest="smba", help="none")
     other.add_argument("--rmids", type=_number, metavar="N", help="how many groups can be monitored")
-    other.add_argument("--no-monitoring", action="store_const", const=0, dest="rmids")
+    other.add_argument(
+        "--no-monitoring", action="store_const", const=0, dest="rmids", help="no mon_data, no mon_groups"
+    )
 
 
 def chosen_preset(options: argparse.Namespace) -> Preset:

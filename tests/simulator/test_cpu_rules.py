@@ -71,5 +71,8 @@ def test_monitoring_groups_have_cpus_of_their_parent() -> None:
     bench.echo("2-3", "a/mon_groups/n/cpus_list")
     assert bench.cat("a/mon_groups/m/cpus_list") == "1\n"
     assert bench.cat("a/cpus_list") == "1-3\n"
+    bench.mkdir("b")
+    bench.echo("2", "b/cpus_list")  # taken from the parent, so from its monitoring group too
+    assert bench.cat("a/mon_groups/n/cpus_list") == "3\n"
     bench.echo("1-3", "a/cpus_list")  # a new mask of the parent clears its monitoring groups
     assert bench.cat("a/mon_groups/n/cpus_list") == "\n"

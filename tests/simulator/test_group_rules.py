@@ -58,8 +58,9 @@ def test_the_smallest_number_of_closids_is_the_limit() -> None:
     with bench.refused(errno.ENOSPC, "Out of CLOSIDs"):
         bench.mkdir("g7")
     bench.rmdir("g3")
+    bench.rmdir("g1")
     bench.mkdir("g7")
-    assert bench.state.groups["g7"].closid == 4  # the lowest free one
+    assert bench.state.groups["g7"].closid == 2  # the lowest free one
 
 
 def test_rmids_are_a_limit_too() -> None:
@@ -225,7 +226,11 @@ def test_monitoring_groups_can_be_renamed_and_moved() -> None:
         bench.mkdir(path)
     bench.echo("50", "a/tasks")
     bench.echo("50", "a/mon_groups/m/tasks")
+    bench.echo("L3:0=1", "b/schemata")
     bench.machine.rename("/a/mon_groups/m", "/b/mon_groups/n")
+    bench.now += 1.0
+    traffic = [bench.cat(f"{group}/mon_data/mon_L3_00/mbm_total_bytes") for group in ("a", "b/mon_groups/n")]
+    assert int(traffic[0]) == 11 * int(traffic[1]) > 0  # it has the one way of b now
     assert bench.ls("a/mon_groups") == set()
     assert bench.ls("b/mon_groups") == {"n"}
     assert bench.cat("b/tasks") == bench.cat("b/mon_groups/n/tasks") == "50\n"
