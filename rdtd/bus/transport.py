@@ -6,6 +6,10 @@ more it comes back in the next turn of the loop, so that a flood delays others b
 `send` writes at once what the socket takes and keeps the rest for when it is writable again. While more than
 Limits.pause bytes wait to be written nothing is read: if our answers are not taken, no more is asked of us.
 Over Limits.queue the connection is given up, which bounds the memory.
+
+It is given up too when the bus takes nothing for Limits.stall seconds. dbus-daemon counts every message
+against its sender until the receiver has read it, and stops reading from a sender at 127 MiB: a few clients
+that ask and never read can so cut a service off. A new connection starts with a count of its own.
 """
 
 import asyncio
@@ -24,13 +28,14 @@ _CHUNK = 64 << 10
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What peers can make us spend. Bytes, but for `values` (in one body) and `turn` (seconds)."""
+    """What peers can make us spend. Bytes, but for `values` (in one body), `turn` and `stall` (seconds)."""
 
     body: int = 1 << 20
     values: int = 20_000
     pause: int = 1 << 20
     queue: int = 32 << 20
     turn: float = 0.005
+    stall: float = 10.0
 
 
 class Transport:
@@ -61,6 +66,7 @@ class Transport:
         self._watching = False
         self._paused = False
         self._again: asyncio.Handle | None = None
+        self._stalled: asyncio.TimerHandle | None = None
         self._watch(True)
 
     def send(self, frame: bytes) -> None:
@@ -81,8 +87,9 @@ class Transport:
         self.closed = reason
         self._watch(False)
         self._loop.remove_writer(self._socket)
-        if self._again is not None:
-            self._again.cancel()
+        for handle in (self._again, self._stalled):
+            if handle is not None:
+                handle.cancel()
         self._socket.close()
         self._output.clear()
         self._ended(reason)
@@ -96,13 +103,21 @@ class Transport:
             self.close(f"cannot write to the bus: {error.strerror}")
             return
         del self._output[:sent]
+        if sent and self._stalled is not None:
+            self._stalled.cancel()
+            self._stalled = None
         if self._output:
             self._loop.add_writer(self._socket, self._write)
+            if self._stalled is None:
+                self._stalled = self._loop.call_later(self._limits.stall, self._stall)
         else:
             self._loop.remove_writer(self._socket)
         if self._paused and len(self._output) < self._limits.pause // 2:
             self._paused = False
             self._read_again()
+
+    def _stall(self) -> None:
+        self.close(f"the bus took nothing of what we send for {self._limits.stall:g} s")
 
     def _read(self) -> None:
         self._again = None

@@ -66,6 +66,17 @@ async def test_a_caller_that_leaves_is_noticed_once(connect: Connect) -> None:
     assert left.empty()
 
 
+async def test_another_callers_departure_is_not_taken_for_it(connect: Connect) -> None:
+    connection, stays, leaves = await connect(), await connect(), await connect()
+    left: asyncio.Queue[str] = asyncio.Queue()
+    for peer in (stays, leaves):
+        await Callers(connection).on_left(peer.unique_name, left.put_nowait)
+    await leaves.close()
+    assert await left.get() == leaves.unique_name
+    await connection.call_bus("GetId")
+    assert left.empty()
+
+
 async def test_a_caller_that_left_before_is_noticed(connect: Connect) -> None:
     connection = await connect()
     left: list[str] = []

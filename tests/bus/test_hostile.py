@@ -200,6 +200,25 @@ async def test_a_bus_that_never_reads_is_given_up() -> None:
         assert "does not read" in fake.connection.disconnected.result()
 
 
+async def test_a_bus_that_stops_reading_is_given_up_in_the_end() -> None:
+    async with FakeBus(Limits(stall=0.01)) as fake:
+        while not fake.connection._transport._output:
+            fake.connection.send_signal("/", "org.test.Echo", "Happened")
+        assert "took nothing of what we send for 0.01 s" in await fake.connection.disconnected
+
+
+async def test_a_bus_that_reads_slowly_is_not_given_up() -> None:
+    async with FakeBus(Limits(stall=0.2)) as fake:
+        sent = 0
+        while len(fake.connection._transport._output) < 100_000:
+            fake.connection.send_signal(f"/n{sent}", "org.test.Echo", "Happened")
+            sent += 1
+        for number in range(sent):
+            assert (await fake.receive()).path == f"/n{number}"
+        assert fake.connection._transport._stalled is None
+        await served(fake)
+
+
 async def test_file_descriptors_that_come_are_closed() -> None:
     async with FakeBus() as fake:
         tree_on(fake)

@@ -81,6 +81,8 @@ class Thing:
             raise NoSpace("7 ways asked, 3 are free")
         if how == "fault":
             raise KeyError("a secret")
+        if how == "wrong body":
+            return encode("s", ["of another type than the XML says"])
         return ("a result where there should be none",)
 
 
@@ -151,14 +153,14 @@ async def test_what_is_not_there_is_named(served: Served) -> None:
 async def test_errors_are_mapped_and_faults_stay_here(served: Served) -> None:
     assert await served.error("Fail", "s", "known") == "org.rdtd1.Error.NoSpace: 7 ways asked, 3 are free"
     assert served.faults == []
-    for how in ("fault", "wrong result"):
+    for how in ("fault", "wrong result", "wrong body"):
         text = await served.error("Fail", "s", how)
         assert text.startswith("org.rdtd1.Error.Internal: ")
         assert "secret" not in text
         assert "journal" in text
     assert "a secret" in served.faults[0]
     assert "org.test.Thing.Fail" in served.faults[0]
-    assert len(served.faults) == 2
+    assert len(served.faults) == 3
 
 
 async def test_a_cancelled_call_is_answered(served: Served) -> None:
