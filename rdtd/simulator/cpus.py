@@ -25,7 +25,8 @@ def write_list(state: State, group: Group, text: str) -> None:
 
 def _write(state: State, group: Group, text: str, is_list: bool) -> None:
     last = state.last_command
-    last.clear()
+    if state.kernel.always_clears_status:
+        last.clear()
     parse = parse_cpu_list if is_list else parse_cpu_mask
     try:
         wanted = parse(text.split("\0")[0], state.topology.nr_cpus)

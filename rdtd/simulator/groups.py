@@ -19,7 +19,8 @@ def make_control_group(state: State, name: str) -> Group:
     """mkdir in the root directory. The lowest free CLOSID; ways as init_mask says; full bandwidth."""
     _check_name(name)
     last = state.last_command
-    last.clear()
+    if state.kernel.always_clears_status:
+        last.clear()
     if not state.free_closids:
         raise last.refuse("Out of CLOSIDs", errno.ENOSPC)
     closid = min(state.free_closids)
@@ -45,7 +46,8 @@ def make_monitoring_group(state: State, parent: Group, name: str) -> Group:
     if name == "mon_groups":
         raise refuse_mkdir(state)
     last = state.last_command
-    last.clear()
+    if state.kernel.always_clears_status:
+        last.clear()
     if not state.free_rmids:
         raise last.refuse("Out of RMIDs", errno.ENOSPC)
     group = Group(name, parent.closid, _take_rmid(state), parent=parent)
@@ -55,7 +57,7 @@ def make_monitoring_group(state: State, parent: Group, name: str) -> Group:
 
 def refuse_mkdir(state: State, inside_info: bool = False) -> RefusedError:
     """mkdir in any other directory."""
-    if state.kernel.mkdir_clears_status and state.num_rmids:
+    if state.kernel.always_clears_status and state.num_rmids:
         if inside_info:
             return RefusedError(errno.ENODEV)
         state.last_command.clear()

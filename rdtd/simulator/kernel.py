@@ -20,8 +20,9 @@ class Kernel:
     rename: bool
     #: SMBA (AMD's slow memory bandwidth) is known.
     smba: bool
-    #: mkdir below a group clears last_cmd_status before it is refused, and answers ENODEV below info.
-    mkdir_clears_status: bool
+    #: mkdir and a write to cpus start with a clear last_cmd_status; before, their lines were added to
+    #: whatever it said. With it came ENODEV for a mkdir below info, which was EPERM.
+    always_clears_status: bool
     #: info/L3_MON/mbm_assign_mode exists.
     assign_mode_file: bool
 
@@ -33,7 +34,7 @@ V6_1 = Kernel(
     task_lists=False,
     rename=False,
     smba=False,
-    mkdir_clears_status=False,
+    always_clears_status=False,
     assign_mode_file=False,
 )
 V6_12 = Kernel(
@@ -43,7 +44,7 @@ V6_12 = Kernel(
     task_lists=True,
     rename=True,
     smba=True,
-    mkdir_clears_status=False,
+    always_clears_status=False,
     assign_mode_file=False,
 )
 V7_2 = Kernel(
@@ -53,7 +54,7 @@ V7_2 = Kernel(
     task_lists=True,
     rename=True,
     smba=True,
-    mkdir_clears_status=True,
+    always_clears_status=True,
     assign_mode_file=True,
 )
 

@@ -23,7 +23,7 @@ class LastCommand:
 
     The kernel clears it when it starts on a command, and adds lines when it refuses it. A refusal that
     comes before the clearing (a missing newline) or without a line (an unknown domain) leaves the
-    older text, or "ok".
+    older text, or "ok". Some commands do not clear it: rmdir, and on older kernels mkdir and cpus.
     """
 
     def __init__(self) -> None:

@@ -60,6 +60,22 @@ def test_what_is_refused(file: str, text: str, code: int, status: str) -> None:
         bench.echo(text, f"a/{file}")
 
 
+@pytest.mark.parametrize(
+    ("kernel", "status"),
+    [
+        ("6.1", "Missing ':'\nBad CPU list/mask"),
+        ("6.12", "Missing ':'\nBad CPU list/mask"),
+        ("7.2", "Bad CPU list/mask"),
+    ],
+)
+def test_older_kernels_add_to_the_last_status(kernel: str, status: str) -> None:
+    bench = Bench(kernel=kernel)
+    with bench.refused(errno.EINVAL):
+        bench.echo("L3", "schemata")
+    with bench.refused(errno.EINVAL, status):
+        bench.echo("x", "cpus_list")
+
+
 def test_monitoring_groups_have_cpus_of_their_parent() -> None:
     bench = Bench()
     for path in ("a", "a/mon_groups/m", "a/mon_groups/n"):

@@ -64,7 +64,7 @@ def test_the_smallest_number_of_closids_is_the_limit() -> None:
 
 
 def test_rmids_are_a_limit_too() -> None:
-    bench = Bench(rmids=3)
+    bench = Bench(kernel="7.2", rmids=3)
     bench.mkdir("a")
     bench.mkdir("a/mon_groups/m")
     with bench.refused(errno.ENOSPC, "Out of RMIDs"):
@@ -74,6 +74,17 @@ def test_rmids_are_a_limit_too() -> None:
     bench.rmdir("a")  # gives back the monitoring group's too
     bench.mkdir("b")
     bench.mkdir("mon_groups/m")
+
+
+@pytest.mark.parametrize(
+    ("kernel", "status"), [("6.12", "Missing ':'\nOut of CLOSIDs"), ("7.2", "Out of CLOSIDs")]
+)
+def test_older_kernels_add_to_the_last_status(kernel: str, status: str) -> None:
+    bench = Bench(kernel=kernel, mb=1)
+    with bench.refused(errno.EINVAL):
+        bench.echo("L3", "schemata")
+    with bench.refused(errno.ENOSPC, status):
+        bench.mkdir("a")
 
 
 @pytest.mark.parametrize("name", ["info", "mon_groups", "mon_data", "schemata", "a"])
