@@ -49,6 +49,16 @@ def test_arrays_can_be_joined(values: list[tuple[int, str, bool, dict[str, int]]
     assert join([encode(signature, [[]]), *pieces]) == encode(signature, [written])
 
 
+@given(st.lists(st.text(st.characters(min_codepoint=32, max_codepoint=126))))
+def test_joined_elements_of_any_length_are_aligned(texts: list[str]) -> None:
+    for signature in ("a(s)", "a{ss}"):
+        pieces = [encode(signature, [{text: text} if "{" in signature else [[text]]]) for text in texts]
+        joined = join([encode(signature, [{} if "{" in signature else []]), *pieces])
+        assert read(joined) == [
+            {text: text for text in texts} if "{" in signature else [[text] for text in texts]
+        ]
+
+
 def test_only_arrays_of_structs_and_entries_can_be_joined() -> None:
     with pytest.raises(ValueError, match="join"):
         join([encode("as", [["a"]])])
