@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass
 
 from rdtd.core.errors import InvalidRequest, NotFound, RdtdError
@@ -27,22 +27,23 @@ class Targets:
 
 def attach(
     mount: Resctrl, threads: Threads, group: str, targets: Targets, snapshot: Snapshot
-) -> Iterator[None]:
-    """Looks at the targets at once; the iterator moves a thread into the group at each step.
+) -> Generator[None, None, None]:
+    """Looks at the targets at once; the generator moves a thread into the group at each step.
 
-    On failure those that were moved go back. A thread that ends on the way is an error where it was named,
-    and none where its process was. Raises NotFound for a thread or process that is gone, InvalidRequest for
-    a kernel thread.
+    On failure, or closed before its end, it puts those back that were moved. A thread that ends on the way is
+    an error where it was named, and none where its process was. Raises NotFound for a thread or process that
+    is gone, InvalidRequest for a kernel thread.
     """
     for thread in (*targets.tasks, *targets.processes):
         threads.check(thread)
-    came_from = _groups_of(mount, snapshot) if len(targets.tasks) + len(targets.processes) > 1 else {}
+    several = targets.processes or len(targets.tasks) > 1  # a single thread that cannot be moved was not
+    came_from = _groups_of(mount, snapshot) if several else {}
     return _attach(mount, threads, group, targets, came_from)
 
 
 def _attach(
     mount: Resctrl, threads: Threads, group: str, targets: Targets, came_from: Mapping[int, str]
-) -> Iterator[None]:
+) -> Generator[None, None, None]:
     moved: list[int] = []
     try:
         for thread in targets.tasks:
@@ -56,12 +57,12 @@ def _attach(
             for thread in _every_thread(mount, threads, group, process):
                 moved.append(thread)
                 yield
-    except RdtdError:
+    except BaseException:
         _move(mount, ((came_from.get(thread, DEFAULT_GROUP), thread) for thread in moved))
         raise
 
 
-def _every_thread(mount: Resctrl, threads: Threads, group: str, process: int) -> Iterator[int]:
+def _every_thread(mount: Resctrl, threads: Threads, group: str, process: int) -> Generator[int, None, None]:
     """Moves the threads of a process until none is new: those that a moved one starts inherit the group."""
     seen: set[int] = set()
     while new := threads.of_process(process) - seen:
@@ -74,14 +75,16 @@ def _every_thread(mount: Resctrl, threads: Threads, group: str, process: int) ->
             yield thread
 
 
-def detach(mount: Resctrl, threads: Threads, group: str, targets: Targets) -> Iterator[None]:
-    """As attach(), to the default group. Raises InvalidRequest for a thread that is not in the group."""
+def detach(mount: Resctrl, threads: Threads, group: str, targets: Targets) -> Generator[None, None, None]:
+    """As attach(), to the default group. Raises InvalidRequest for what is not in the group."""
     inside = mount.tasks(group) if targets.tasks or targets.processes else frozenset[int]()
     leaving = set(targets.tasks)
     for process in targets.processes:
         found = threads.of_process(process)
         if not found:
             raise NotFound(f"there is no process {process}")
+        if not found & inside:
+            raise InvalidRequest(f"no thread of process {process} is in group {group!r}")
         leaving |= found & inside
     for thread in targets.tasks:
         if thread not in inside:
@@ -90,7 +93,7 @@ def detach(mount: Resctrl, threads: Threads, group: str, targets: Targets) -> It
     return _detach(mount, group, sorted(leaving))
 
 
-def _detach(mount: Resctrl, group: str, leaving: list[int]) -> Iterator[None]:
+def _detach(mount: Resctrl, group: str, leaving: list[int]) -> Generator[None, None, None]:
     moved: list[int] = []
     try:
         for thread in leaving:
@@ -100,7 +103,7 @@ def _detach(mount: Resctrl, group: str, leaving: list[int]) -> Iterator[None]:
                 continue  # it ended, and with that it left the group
             moved.append(thread)
             yield
-    except RdtdError:
+    except BaseException:
         _move(mount, ((group, thread) for thread in moved))
         raise
 

@@ -10,7 +10,8 @@ import signal
 import sys
 import tempfile
 from collections.abc import Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
+from functools import partial
 
 from rdtd import __version__, config
 from rdtd.bus.connection import Connection
@@ -97,7 +98,7 @@ def _run(options: argparse.Namespace, stack: ExitStack) -> int:
     mount = Resctrl(root, sysfs, watch.follow)
     store = Store(state_directory)
     wanted = restore(store, mount, log.warning)
-    manager = Manager(Engine(mount, store, chosen.policy, wanted, watch.drain), Threads())
+    manager = Manager(Engine(mount, store, chosen.policy, wanted, watch.drain), Threads(), watch.pending)
     return asyncio.run(_serve(manager, watch, options.bus))
 
 
@@ -119,25 +120,23 @@ async def _serve(manager: Manager, watch: Watch, bus: str) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
     connection = await Connection.open(bus)
-    manager.subscribe(_tell)
+    manager.subscribe(partial(_tell, manager))
     await _first_turn(manager)
     service = Service(manager, os.geteuid(), _fault)
-    await service.attach(connection)
-
-    def hint() -> None:
-        if watch.pending():
-            manager.poke()
-
-    loop.add_reader(watch.fd, hint)
+    try:
+        # The name comes last: whoever waits for it finds everything in place.
+        await service.attach(connection)
+        await connection.request_name(BUS_NAME)
+    except (BusError, BusGone, BusTimeout) as error:
+        raise StartError(f"cannot serve {BUS_NAME} on the bus: {error}") from None
+    loop.add_reader(watch.fd, manager.hint)
     tasks = [
         loop.create_task(manager.run(_cannot_repair)),
-        loop.create_task(_keep_connected(service, connection, bus, stopped)),
+        loop.create_task(_keep_connected(service, connection, bus)),
     ]
     if (interval := watchdog_interval()) is not None:
         tasks.append(loop.create_task(watchdog_loop(interval)))
     try:
-        # The name comes last: whoever waits for it finds everything in place.
-        await connection.request_name(BUS_NAME)
         notify(f"READY=1\nSTATUS={_status(manager)}")
         log.info(
             "ready on the %s bus: %s", bus if bus in ("system", "session") else "given", _status(manager)
@@ -151,7 +150,6 @@ async def _serve(manager: Manager, watch: Watch, bus: str) -> int:
         await asyncio.gather(*tasks, return_exceptions=True)
         await service.close()
         await manager.close()
-        await connection.close()
     return 0
 
 
@@ -162,19 +160,32 @@ async def _first_turn(manager: Manager) -> None:
         log.warning("%s", error)
 
 
-async def _keep_connected(service: Service, connection: Connection, bus: str, stopped: asyncio.Event) -> None:
-    """Finds a new connection whenever the bus goes away, until rdtd stops."""
-    while not stopped.is_set():
+async def _keep_connected(service: Service, connection: Connection, bus: str) -> None:
+    """Finds a new connection whenever the bus goes away."""
+    while True:
         await asyncio.wait([connection.disconnected])
         log.warning("the bus is gone; reservations stay, those of its clients are released when it is back")
-        while True:
-            await asyncio.sleep(RECONNECT)
-            with suppress(NoBus, BusError, BusGone, BusTimeout, NameTaken):
-                connection = await Connection.open(bus)
+        connection = await _reconnect(service, bus)
+        log.info("connected to the bus again")
+
+
+async def _reconnect(service: Service, bus: str) -> Connection:
+    reported = ""
+    while True:
+        await asyncio.sleep(RECONNECT)
+        try:
+            connection = await Connection.open(bus)
+            try:
                 await service.attach(connection)
                 await connection.request_name(BUS_NAME)
-                log.info("connected to the bus again")
-                break
+            except BaseException:
+                await connection.close()
+                raise
+            return connection
+        except (NoBus, BusError, BusGone, BusTimeout, NameTaken) as error:
+            if str(error) != reported:
+                log.warning("%s; trying again every %g s", error, RECONNECT)
+            reported = str(error)
 
 
 def _status(manager: Manager) -> str:
@@ -185,23 +196,23 @@ def _status(manager: Manager) -> str:
     return f"{number} reservation{'' if number == 1 else 's'}, {public.closids_free} more possible"
 
 
-def _tell(published: Published) -> None:
+def _tell(manager: Manager, published: Published) -> None:
     for drift in published.drifts:
         where = f"group {drift.group!r}" if drift.group else "the default group"
         log.warning(
             "%s was changed from outside: %s; %s", where, drift.details["found"], drift.details["done"]
         )
-    after = published.after
-    for name, reason in after.degraded.items():
+    for name, reason in published.after.degraded.items():
         if published.before.degraded.get(name) != reason:
             log.warning("reservation %s is not whole: %s", name, reason)
-    number = len(after.reservations)
-    if number != len(published.before.reservations):
-        notify(f"STATUS={number} reservations, {after.closids_free} more possible")
+    notify(f"STATUS={_status(manager)}")
 
 
-def _cannot_repair(error: RdtdError) -> None:
-    log.warning("cannot put resctrl right now: %s", error)
+def _cannot_repair(error: Exception) -> None:
+    if isinstance(error, RdtdError):
+        log.warning("cannot put resctrl right now: %s", error)
+    else:
+        _fault(error, "looking at resctrl")
 
 
 def _fault(error: BaseException, where: str) -> None:

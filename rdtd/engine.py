@@ -13,15 +13,15 @@ a thread, one turn at a time.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rdtd.core.adopt import adopt, written_now
 from rdtd.core.drift import Drift, drifts
-from rdtd.core.errors import KernelRefused, NotMounted, RdtdError
-from rdtd.core.model import Snapshot, Wanted
-from rdtd.core.plan import plan
+from rdtd.core.errors import KernelRefused, RdtdError
+from rdtd.core.model import DEFAULT_GROUP, Snapshot, Wanted
+from rdtd.core.plan import Step, WriteMasks, plan
 from rdtd.core.space import Policy
 from rdtd.resctrl.filesystem import Resctrl
 from rdtd.store import Store
@@ -32,8 +32,9 @@ SLICE = 0.05  # seconds for which the lock is held, before a turn lets go and lo
 ROUNDS = 3  # how often a plan is made again when the kernel does not keep what was written
 
 Decide = Callable[[Wanted, Snapshot], Wanted]
-Work = Callable[[Snapshot], Iterator[None]]
-"""What else a turn does when the masks stand: yields after each small change, undoes itself on failure."""
+Work = Callable[[Snapshot], Generator[None, None, None]]
+"""What else a turn does when the masks stand: yields after each small change, undoes itself on failure and
+when it is closed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,8 @@ class _Turn:
     """A turn that is under way."""
 
     before: Wanted  # what failure goes back to
-    work: Iterator[None] | None
+    work: Generator[None, None, None] | None
+    repaired: tuple[Drift, ...]  # what will have been put right when it is done
     steps: int = 0
     rounds: int = 0
     failure: RdtdError | None = None
@@ -77,6 +79,7 @@ class Engine:
         self._store = store
         self._hints = hints
         self._saved: Wanted | None = None
+        self._touched: set[str] = set()  # groups that were written since they were read
         self._turn: _Turn | None = None
 
     def turn(self, decide: Decide, work: Work | None = None) -> Outcome:
@@ -90,22 +93,25 @@ class Engine:
             before, adopted = adopt(self.wanted, snapshot, self.policy)
             before = written_now(before, snapshot)
             repairs = plan(before, snapshot, self.policy)
-            self._drifts += drifts(adopted, (), snapshot)
+            found = drifts(adopted, repairs, snapshot)
             self.wanted, self.restless = before, bool(repairs)
+            self._drifts += found[: len(adopted)]
             wanted = decide(before, snapshot)
-            self._turn = _Turn(before, work(snapshot) if work else None)
+            under_way = work(snapshot) if work else None
             self._want(wanted)
-            self._drifts += drifts((), repairs, snapshot)
-            self.restless = False
+            self._turn = _Turn(before, under_way, found[len(adopted) :])
             return self._converge()
 
-    def preview(self, decide: Decide) -> Wanted:
-        """What a turn would decide. Changes nothing."""
+    def preview(self, decide: Decide, work: Work | None = None) -> Wanted:
+        """What a turn would decide. Changes nothing: `work` looks at what it is to do, and is not begun."""
         with self.mount.locked(exclusive=False):
             snapshot = self._observe()
-            before, _ = adopt(self.wanted, snapshot, self.policy)
-            self.restless = bool(plan(before, snapshot, self.policy))
-            return decide(before, snapshot)
+            before, adopted = adopt(self.wanted, snapshot, self.policy)
+            self.restless = bool(adopted or plan(before, snapshot, self.policy))
+            wanted = decide(before, snapshot)
+            if work is not None:
+                work(snapshot).close()
+            return wanted
 
     def resume(self) -> Outcome:
         """Goes on with a turn whose outcome was not done."""
@@ -129,6 +135,9 @@ class Engine:
         self.snapshot = None
 
     def _go_back(self, turn: _Turn) -> None:
+        if turn.work is not None:
+            turn.work.close()
+            turn.work = None
         self.wanted = turn.before
         with suppress(KernelRefused):  # the state that is saved with the next change has it right
             self._want(turn.before)
@@ -150,11 +159,13 @@ class Engine:
         self.wanted = wanted
 
     def _observe(self) -> Snapshot:
-        try:
-            self.snapshot = self.mount.observe(self.snapshot, self._hints())
-        except NotMounted:
-            self.snapshot = None
-            raise
+        # The hints are drained before the groups are read: what was written here raises no second turn,
+        # and what somebody else wrote meanwhile is read.
+        hints = self._hints()
+        dirty = None if hints is None else hints | self._touched
+        self._touched = set()
+        before, self.snapshot = self.snapshot, None  # on failure nothing is known any more
+        self.snapshot = self.mount.observe(before, dirty)
         return self.snapshot
 
     def _converge(self) -> Outcome:
@@ -172,10 +183,13 @@ class Engine:
                     # Going back failed too. What is wanted stands; a later turn tries again.
                     self._forget_turn()
                     raise turn.failure from error
-                turn.failure, turn.work, turn.rounds = error, None, 0
                 self._go_back(turn)
-                self.snapshot = self.mount.observe()
+                turn.failure, turn.rounds = error, 0
+                self.snapshot = None
+                self._observe()
         self._turn = None
+        self.restless = False
+        self._drifts += turn.repaired
         if turn.failure is not None:
             raise turn.failure
         assert self.snapshot is not None, "what was verified was observed"
@@ -193,18 +207,22 @@ class Engine:
             if turn.rounds > ROUNDS:
                 left = ", ".join(sorted({repr(step.group) for step in steps}))
                 raise KernelRefused(f"the kernel does not keep what is written to {left}")
-            touched = set()
             for step in steps:
+                self.mount.apply(step)
+                self._note(step)
+                turn.steps += 1
                 if time.monotonic() > deadline:
                     turn.rounds = 0  # progress was made
                     return False
-                self.mount.apply(step)
-                touched.add(step.group)
-                turn.steps += 1
-            # The hints are drained before the groups are read: what was written here raises no second turn,
-            # and what somebody else wrote meanwhile is read.
-            hints = self._hints()
-            self.snapshot = self.mount.observe(self.snapshot, None if hints is None else hints | touched)
+            self._observe()
+
+    def _note(self, step: Step) -> None:
+        """Remembers what was written, so that it is read again, and taken for what it is."""
+        self._touched.add(step.group)
+        if isinstance(step, WriteMasks) and step.group == DEFAULT_GROUP and self.snapshot is not None:
+            default = self.snapshot.default
+            written = replace(default, masks={**default.masks, **step.masks})
+            self.snapshot = replace(self.snapshot, groups={**self.snapshot.groups, DEFAULT_GROUP: written})
 
     def _work(self, turn: _Turn, deadline: float) -> bool:
         while turn.work is not None:

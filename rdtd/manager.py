@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TypeVar
 
 from rdtd.attach import Targets, attach, detach
 from rdtd.core.allocator import find, release, reserve, resize
 from rdtd.core.attachment import attach_cpus, detach_cpus
 from rdtd.core.drift import Drift, degraded
-from rdtd.core.errors import Busy, NotMounted, RdtdError
+from rdtd.core.errors import Busy, NotMounted
 from rdtd.core.model import (
     CacheKey,
     Granted,
@@ -38,6 +39,8 @@ __all__ = ["Manager", "Public", "Published", "Request"]
 
 LOCK_WAIT = 5.0  # seconds for which a turn waits for other users of resctrl
 _PAUSES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05)  # seconds between tries; the last is repeated
+# Seconds before what could not be put right is tried again: twice as long each time.
+_FIRST_RETRY, _LAST_RETRY = 0.1, 60.0
 
 T = TypeVar("T")
 
@@ -79,8 +82,17 @@ class Request:
 class Manager:
     """Reserve, Release, Resize, Attach, Detach and Reconcile, and the last known state of everything."""
 
-    def __init__(self, engine: Engine, threads: Threads) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        threads: Threads,
+        hinted: Callable[[], bool] = lambda: False,
+        lock_wait: float = LOCK_WAIT,
+    ) -> None:
+        """`hinted`: whether there are hints that no turn has seen. `lock_wait`: seconds, see Busy."""
         self.public = Public(reservations=engine.wanted.reservations)
+        self._hinted = hinted
+        self._lock_wait = lock_wait
         self._engine = engine
         self._threads = threads
         self._views = Views()
@@ -88,6 +100,7 @@ class Manager:
         self._one_at_a_time = asyncio.Lock()
         self._listeners: list[Callable[[Published], None]] = []
         self._poked = asyncio.Event()
+        self._gone: set[tuple[str, str]] = set()  # clients that left, each with its bus
 
     @property
     def root(self) -> str:
@@ -103,18 +116,18 @@ class Manager:
 
     async def reserve(self, request: Request) -> Reservation:
         """Grants a reservation as a whole, with its threads and CPUs, or raises and changes nothing."""
-        await self._turn(self._reserving(request), self._attaching(request.name, request.targets))
-        return find(self._engine.wanted, request.name)
+        outcome = await self._turn(self._reserving(request), self._attaching(request.name, request.targets))
+        return find(outcome.wanted, request.name)
 
     async def preview(self, request: Request) -> Reservation:
         """What reserve() would answer now."""
-        wanted = await self._read(lambda: self._engine.preview(self._reserving(request)))
-        return find(wanted, request.name)
+        decide, work = self._reserving(request), self._attaching(request.name, request.targets)
+        return find(await self._read(lambda: self._engine.preview(decide, work)), request.name)
 
-    async def release(self, name: str, reason: str = "released") -> None:
-        """Ends a reservation. `reason` goes to those who are told of it."""
+    async def release(self, name: str) -> None:
+        """Ends a reservation."""
         check_name(name)
-        await self._turn(lambda wanted, _: release(wanted, name), reason=reason)
+        await self._turn(lambda wanted, _: release(wanted, name))
 
     async def resize(
         self, name: str, regions: tuple[Region, ...], *, dry_run: bool = False
@@ -127,8 +140,7 @@ class Manager:
 
         if dry_run:
             return find(await self._read(lambda: self._engine.preview(decide)), name).granted
-        await self._turn(decide)
-        return find(self._engine.wanted, name).granted
+        return find((await self._turn(decide)).wanted, name).granted
 
     async def attach(self, name: str, targets: Targets) -> None:
         """Puts threads, processes and CPUs into a reservation."""
@@ -152,19 +164,38 @@ class Manager:
         self._engine.look_at_everything()
         return (await self._turn(lambda wanted, _: wanted)).steps
 
-    def poke(self) -> None:
-        """Says that something may have changed: run() looks at it."""
+    def hint(self) -> None:
+        """Says that there may be hints. Those that come during a turn are looked at when it ends."""
+        if self._hinted() and not self._one_at_a_time.locked():
+            self._poked.set()
+
+    def leave(self, client: str, bus: str) -> None:
+        """Says that a client is not on the bus any more: run() releases what it held."""
+        self._gone.add((client, bus))
         self._poked.set()
 
-    async def run(self, report: Callable[[RdtdError], None]) -> None:
-        """Looks again whenever poked, for ever. What cannot be put right now is reported."""
+    async def run(self, report: Callable[[Exception], None]) -> None:
+        """Looks again whenever something may have changed, for ever.
+
+        What cannot be put right is tried again after a pause, and reported once.
+        """
+        pause, reported = 0.0, ""
         while True:
             await self._poked.wait()
+            await asyncio.sleep(pause)
             self._poked.clear()
+            gone = frozenset(self._gone)
             try:
-                await self._turn(lambda wanted, _: wanted)
-            except RdtdError as error:
-                report(error)
+                await self._turn(partial(_without, gone), reason="client-left")
+                self._gone -= gone
+                pause, reported = 0.0, ""
+            except Exception as error:
+                pause = min(max(2 * pause, _FIRST_RETRY), _LAST_RETRY)
+                if str(error) != reported:
+                    report(error)
+                reported = str(error)
+                if not isinstance(error, NotMounted):
+                    self._poked.set()
 
     async def close(self) -> None:
         """Waits for the turn that is under way, then ends the thread. What was granted stays granted."""
@@ -204,7 +235,7 @@ class Manager:
                 while not outcome.done:
                     outcome = await self._unlocked(self._engine.resume)
                 return outcome
-            except Busy:
+            except Exception:
                 await self._in_thread(self._engine.abandon)
                 raise
             finally:
@@ -218,8 +249,8 @@ class Manager:
                 await self._publish("released")
 
     async def _unlocked(self, job: Callable[[], T]) -> T:
-        """Runs the job as soon as nobody else has the lock on resctrl. Raises Busy after LOCK_WAIT."""
-        deadline = asyncio.get_running_loop().time() + LOCK_WAIT
+        """Runs the job as soon as nobody else has the lock on resctrl. Raises Busy after `lock_wait`."""
+        deadline = asyncio.get_running_loop().time() + self._lock_wait
         tries = 0
         while True:
             try:
@@ -227,7 +258,7 @@ class Manager:
             except LockedError:
                 if asyncio.get_running_loop().time() > deadline:
                     raise Busy(
-                        f"another program holds the lock on {self.root}; gave up after {LOCK_WAIT:g} s"
+                        f"another program holds the lock on {self.root}; gave up after {self._lock_wait:g} s"
                     ) from None
             await asyncio.sleep(_PAUSES[min(tries, len(_PAUSES) - 1)])
             tries += 1
@@ -239,9 +270,11 @@ class Manager:
         """Tells what the turn changed, and asks for another one if it left something undone."""
         before, drifts = self.public, self._engine.take_drifts()
         self.public = await self._in_thread(self._describe)
-        if self._engine.restless:
-            self._engine.restless = False
-            self.poke()
+        if self.public.state != "unmounted":
+            came = before.state == "unmounted"
+            if self._engine.restless or self._hinted() or (came and self._gone):
+                self._engine.restless = False
+                self._poked.set()
         if drifts or self.public != before:
             published = Published(before, self.public, drifts, reason)
             for listener in self._listeners:
@@ -255,7 +288,8 @@ class Manager:
             except NotMounted:
                 lacking = degraded(wanted, None)
                 return Public(reservations=wanted.reservations, degraded=lacking)
-            return replace(self.public, reservations=wanted.reservations)
+            state = "degraded" if self.public.state == "unmounted" else self.public.state
+            return replace(self.public, state=state, reservations=wanted.reservations)
         lacking = degraded(wanted, snapshot)
         return Public(
             state="degraded" if lacking else "ready",
@@ -266,3 +300,11 @@ class Manager:
             degraded=lacking,
             caches=self._views.compute(wanted, snapshot, self._engine.policy),
         )
+
+
+def _without(gone: Collection[tuple[str, str]], wanted: Wanted, _: Snapshot) -> Wanted:
+    """What is wanted when these clients hold nothing any more."""
+    for name, reservation in wanted.reservations.items():
+        if (reservation.owner.client, reservation.owner.bus) in gone:
+            wanted = release(wanted, name)
+    return wanted

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from rdtd.bus.caller import Callers
-from rdtd.bus.connection import Connection, Subscription
+from rdtd.bus.connection import Connection
 from rdtd.bus.dispatch import Call
 from rdtd.bus.exported import (
     MANAGER_PATH,
@@ -41,11 +41,10 @@ class Service:
         self.manager = manager
         self.tree = ObjectTree(MANAGER_PATH, on_fault=on_fault)
         self._uid = uid
-        self._on_fault = on_fault
+        self._connection: Connection | None = None
         self._callers: Callers | None = None
         self._bus_id = ""
-        self._watched: dict[str, Subscription] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._watched: set[str] = set()
         self._free: tuple[Public, Encoded] | None = None
         self._objects: dict[str, ReservationObject | CacheObject] = {}
         self.tree.add(MANAGER_PATH, ManagerObject(self), _MANAGER)
@@ -55,21 +54,17 @@ class Service:
     async def attach(self, connection: Connection) -> None:
         """Serves on this connection. Reservations whose client is not on this bus (any more) are released."""
         [self._bus_id] = await connection.call_bus("GetId")
-        self._callers = Callers(connection)
+        self._connection, self._callers = connection, Callers(connection)
         self._watched.clear()
         for reservation in list(self.manager.public.reservations.values()):
-            if reservation.lifetime is Lifetime.CLIENT:
-                if reservation.owner.bus == self._bus_id:
-                    await self._watch(reservation.owner.client)
-                else:
-                    self._start(self._release_of(reservation.owner.client, reservation.owner.bus))
+            await self.hold(reservation)
         self.tree.attach(connection)
 
     async def close(self) -> None:
-        """Answers the calls that are running, with an error, and waits for what was begun."""
+        """Answers the calls that are running with an error, and leaves the bus."""
         await self.tree.close()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+        if self._connection is not None:
+            await self._connection.close()
 
     # Callers
 
@@ -86,32 +81,25 @@ class Service:
         return Owner(uid, call.sender, self._bus_id) if lifetime is Lifetime.CLIENT else Owner(uid)
 
     async def hold(self, reservation: Reservation) -> None:
-        """Releases the reservation when its client leaves the bus."""
-        if reservation.lifetime is Lifetime.CLIENT:
-            await self._watch(reservation.owner.client)
+        """Has the reservation released when its client leaves the bus, or has left it."""
+        owner = reservation.owner
+        if reservation.lifetime is not Lifetime.CLIENT:
+            return
+        if owner.bus != self._bus_id:
+            self.manager.leave(owner.client, owner.bus)
+        elif owner.client not in self._watched:
+            assert self._callers is not None, "there is a bus, for it has an ID"
+            # Noted first: the client may have left when the bus answers.
+            self._watched.add(owner.client)
+            try:
+                await self._callers.on_left(owner.client, partial(self._left, owner.bus))
+            except BaseException:
+                self._watched.discard(owner.client)
+                raise
 
-    async def _watch(self, client: str) -> None:
-        if client not in self._watched and self._callers is not None:
-            bus = self._bus_id
-            self._watched[client] = await self._callers.on_left(
-                client, lambda name: self._start(self._release_of(name, bus))
-            )
-
-    async def _release_of(self, client: str, bus: str) -> None:
-        self._watched.pop(client, None)
-        for reservation in list(self.manager.public.reservations.values()):
-            if (reservation.owner.client, reservation.owner.bus) == (client, bus):
-                await self.manager.release(reservation.name, "client-left")
-
-    def _start(self, work: Any) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._ended)
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            self._on_fault(error, "releasing what a client left")
+    def _left(self, bus: str, client: str) -> None:
+        self._watched.discard(client)
+        self.manager.leave(client, bus)
 
     # What the manager publishes
 

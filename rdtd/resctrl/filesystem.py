@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 
 from rdtd.core.cpus import format_cpus, parse_cpus
-from rdtd.core.errors import NotMounted
+from rdtd.core.errors import InvalidRequest, KernelRefused, NotMounted
 from rdtd.core.model import DEFAULT_GROUP, Cache, CacheKey, Group, Masks, Snapshot
 from rdtd.core.plan import CreateGroup, RemoveGroup, Step, WriteCpus, WriteMasks
 from rdtd.resctrl.files import explain, read_text, write_text
-from rdtd.resctrl.lock import locked
+from rdtd.resctrl.lock import take
 from rdtd.resctrl.schemata import format_schemata, parse_schemata
 from rdtd.resctrl.topology import read_caches, read_closids, read_cpus_of, read_online
 
@@ -31,10 +31,18 @@ class Resctrl:
         self.sysfs = sysfs
         self._follow = follow
 
-    def locked(self, *, exclusive: bool) -> AbstractContextManager[None]:
+    @contextmanager
+    def locked(self, *, exclusive: bool) -> Iterator[None]:
         """The lock on it, for one `with`. Raises LockedError at once, NotMounted where there is nothing."""
         self.check_mounted()
-        return locked(self.root, exclusive=exclusive)
+        try:
+            lock = take(self.root, exclusive=exclusive)
+        except OSError as error:
+            raise explain(self.root, f"lock {self.root}", error) from error
+        try:
+            yield
+        finally:
+            os.close(lock)
 
     def check_mounted(self) -> None:
         """Raises NotMounted unless resctrl is there."""
@@ -48,34 +56,37 @@ class Resctrl:
 
         Given an earlier snapshot and the groups that may have changed since (`dirty`), own groups that
         are not among them are taken over from it; everything is read when the default group has another
-        mask than before, since then something has happened that no event tells of, such as CPU hotplug.
-        Raises NotMounted, and OSError for a file system that fails.
+        mask or another CPU is online than before: no event tells of CPU hotplug.
+        Raises NotMounted, and KernelRefused for what cannot be read or understood.
         """
         try:
-            default = parse_schemata(read_text(self._path(DEFAULT_GROUP, "schemata")))
-            online = read_online(self.sysfs)
-            if before is None or dirty is None or default != before.default.masks:
-                before, dirty = None, ()
-                caches: Mapping[CacheKey, Cache] = read_caches(self.root, default)
-                closids = read_closids(self.root)
-            else:
-                caches, closids = before.caches, before.closids
-            if before is not None and online == before.cpus:
-                cpus_of = before.cpus_of
-            else:
-                cpus_of = read_cpus_of(self.sysfs, caches, online)
-            groups = {DEFAULT_GROUP: Group(DEFAULT_GROUP, default)}
-            names = self._group_names()
-            self._follow(names)
-            for name in names:
-                known = before.groups.get(name) if before else None
-                if known is None or not known.own or name in dirty:
-                    known = self._read_group(name)
-                if known is not None:
-                    groups[name] = known
-        except FileNotFoundError:
+            return self._observe(before, dirty)
+        except OSError as error:
             self.check_mounted()
-            raise
+            raise KernelRefused(f"cannot read {error.filename or self.root}: {error.strerror}") from error
+        except (ValueError, InvalidRequest) as error:
+            raise KernelRefused(f"cannot understand resctrl at {self.root}: {error}") from error
+
+    def _observe(self, before: Snapshot | None, dirty: Collection[str] | None) -> Snapshot:
+        default = parse_schemata(read_text(self._path(DEFAULT_GROUP, "schemata")))
+        online = read_online(self.sysfs)
+        if before is not None and (dirty is None or (default, online) != (before.default.masks, before.cpus)):
+            before = None
+        if before is None:
+            caches: Mapping[CacheKey, Cache] = read_caches(self.root, default)
+            cpus_of: Mapping[CacheKey, frozenset[int]] = read_cpus_of(self.sysfs, caches, online)
+            closids = read_closids(self.root)
+        else:
+            caches, closids, cpus_of = before.caches, before.closids, before.cpus_of
+        groups = {DEFAULT_GROUP: Group(DEFAULT_GROUP, default)}
+        names = self._group_names()
+        self._follow(names)
+        for name in names:
+            known = before.groups.get(name) if before else None
+            if known is None or not known.own or name in (dirty or ()):
+                known = self._read_group(name)
+            if known is not None:
+                groups[name] = known
         return Snapshot(caches, groups, closids, online, cpus_of)
 
     def _group_names(self) -> list[str]:
@@ -111,7 +122,12 @@ class Resctrl:
 
     def move_task(self, group: str, task: int) -> None:
         """Moves one thread. Raises ProcessLookupError when it is gone, else as apply()."""
-        self._write(group, "tasks", f"{task}\n")
+        try:
+            self._write(group, "tasks", f"{task}\n")
+        except KernelRefused as error:
+            if isinstance(error.__cause__, ProcessLookupError):
+                raise error.__cause__ from None
+            raise
 
     def tasks(self, group: str) -> frozenset[int]:
         """The threads of a group; none when there is no such group."""
@@ -129,8 +145,6 @@ class Resctrl:
     def _change(self, what: str, change: Callable[[], None]) -> None:
         try:
             change()
-        except ProcessLookupError:
-            raise
         except OSError as error:
             raise explain(self.root, what, error) from error
 

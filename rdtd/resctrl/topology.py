@@ -40,6 +40,9 @@ def read_caches(root: str, masks: Masks) -> dict[CacheKey, Cache]:
         full = int(read_text(os.path.join(info, "cbm_mask")), 16)
         ways = full.bit_length()
         sizes = parse_number_by_id(sizes_text, resource)
+        min_ways = int(read_text(os.path.join(info, "min_cbm_bits")))
+        shareable = int(_read_or(os.path.join(info, "shareable_bits"), "0"), 16)
+        sparse = _read_or(os.path.join(info, "sparse_masks"), "0").strip() == "1"
         for domain, mask in masks.items():
             if domain.resource != resource:
                 continue
@@ -49,9 +52,9 @@ def read_caches(root: str, masks: Masks) -> dict[CacheKey, Cache]:
                 cache_id=domain.cache_id,
                 size=_cache_size(sizes.get(domain.cache_id, 0), mask, ways),
                 ways=ways,
-                min_ways=int(read_text(os.path.join(info, "min_cbm_bits"))),
-                shareable=int(_read_or(os.path.join(info, "shareable_bits"), "0"), 16),
-                sparse=_read_or(os.path.join(info, "sparse_masks"), "0").strip() == "1",
+                min_ways=min_ways,
+                shareable=shareable,
+                sparse=sparse,
                 cdp=resource.endswith("CODE"),
             )
     return caches
