@@ -1,6 +1,7 @@
 """The synchronous client, against a service in another thread."""
 
 import asyncio
+import socket
 import subprocess
 import sys
 import threading
@@ -17,6 +18,7 @@ from rdtd.bus.interface import parse
 from rdtd.bus.objects import ObjectTree
 from rdtd.bus.rules import BUS_NAME, BUS_PATH
 from rdtd.bus.wire import encode
+from tests.bus import fake_bus as fake
 from tests.support.private_bus import PrivateBus
 
 NAME = "org.test.Box"
@@ -57,7 +59,7 @@ class Service:
     def __init__(self, address: str) -> None:
         self._address = address
         self._ready = threading.Event()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._run()))
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), daemon=True)
         self._thread.start()
         self._ready.wait()
 
@@ -152,6 +154,15 @@ def test_a_client_refuses_calls(bus: PrivateBus, client: Client) -> None:
         with pytest.raises(BusError, match="it has no objects"):
             other.call(client.unique_name, "/", "a.b", "C")
         answer.join()
+
+
+def test_a_call_does_not_pass_for_an_answer() -> None:
+    ours, bus = socket.socketpair()
+    with Client(ours) as client, bus:
+        bus.sendall(fake.call("/", "a.b", "C", "", b"", 1, fake.field(fake.REPLY_SERIAL, 1)))
+        fields = [fake.field(fake.REPLY_SERIAL, 1), fake.field(fake.SIGNATURE, "u")]
+        bus.sendall(fake.message(2, fields, b"\7\0\0\0"))
+        assert client.call("org.test", "/", "a.b", "C") == [7]
 
 
 def test_a_lost_bus() -> None:

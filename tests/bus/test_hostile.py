@@ -269,7 +269,7 @@ async def test_another_caller_is_served_during_a_flood(bus: PrivateBus, connect:
                 client._send(raw)
             client.call(service, "/echo", "org.test.Echo", "Echo", "s", "the last one")
 
-    thread = threading.Thread(target=flood)
+    thread = threading.Thread(target=flood, daemon=True)
     thread.start()
     caller = await connect()
     answers = 0
