@@ -51,22 +51,22 @@ class Layout:
     def _group_nodes(self, group: Group, permissions: int, caller: Caller | None = None) -> dict[str, Node]:
         state, task_table = self._state, self._tasks
         nodes: dict[str, Node] = {
-            "cpus": _file(
+            "cpus": File(
                 lambda: cpus.show_mask(state, group), lambda text, _: cpus.write_mask(state, group, text)
             ),
-            "cpus_list": _file(
+            "cpus_list": File(
                 lambda: cpus.show_list(state, group), lambda text, _: cpus.write_list(state, group, text)
             ),
-            "tasks": _file(
+            "tasks": File(
                 lambda: tasks.show(state, task_table, group),
                 lambda text, caller: tasks.write(state, task_table, group, text, caller),
             ),
         }
         if group.parent is None:
-            nodes["schemata"] = _file(
+            nodes["schemata"] = File(
                 lambda: schemata.show(state, group), lambda text, _: schemata.write(state, group, text)
             )
-            nodes["mode"] = _file(
+            nodes["mode"] = File(
                 lambda: modes.show(state, group), lambda text, _: modes.write(state, group, text)
             )
             nodes["size"] = File(lambda: schemata.show_size(state, group))
@@ -119,12 +119,12 @@ class Layout:
             l3_mon: dict[str, Node] = {
                 "num_rmids": _constant(monitoring.num_rmids),
                 "mon_features": _constant("\n".join(monitoring.features)),
-                "max_threshold_occupancy": _file(
+                "max_threshold_occupancy": File(
                     lambda: f"{self._occupancy_threshold}\n", lambda text, _: self._set_threshold(text)
                 ),
             }
             if state.kernel.assign_mode_file:
-                l3_mon["mbm_assign_mode"] = _file(
+                l3_mon["mbm_assign_mode"] = File(
                     lambda: "[default]\n", lambda text, _: self._set_assign_mode(text)
                 )
             nodes["L3_MON"] = Directory(l3_mon)
@@ -168,10 +168,6 @@ class Layout:
             raise last.refuse("mbm_event mode is not supported")
         if text != "default\n":
             raise last.refuse("Unsupported assign mode")
-
-
-def _file(show: Callable[[], str], write: Callable[[str, Caller], None]) -> File:
-    return File(show, write)
 
 
 def _constant(value: object) -> File:

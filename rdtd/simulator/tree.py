@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from rdtd.simulator.state import Group
@@ -68,11 +68,3 @@ def walk(root: Directory, path: str) -> Node | None:
             return None
         node = child
     return node
-
-
-def descend(node: Node) -> Iterator[Node]:
-    """A node and everything below it."""
-    yield node
-    if isinstance(node, Directory):
-        for child in node.children().values():
-            yield from descend(child)
