@@ -19,8 +19,11 @@ from pathlib import Path
 from .errors import VmError
 from .host import need_space, say
 
-KEPT_SECONDS = 14 * 24 * 3600
-"""An older entry of the same name may serve another checkout: it goes when it was not used for two weeks."""
+KEPT_SECONDS = 7 * 24 * 3600
+"""An older entry of the same name may serve another checkout: it goes when it was not used for a week."""
+
+
+_ANY_KEY = "[0-9a-f]" * 16
 
 
 def cache_root(environment: Mapping[str, str] = os.environ) -> Path:
@@ -65,7 +68,7 @@ class Cache:
         return entry
 
     def _build(self, name: str, entry: Path, build: Callable[[Path], None], space: int) -> None:
-        for leftover in self._root.glob(f"{name}-*.partial"):
+        for leftover in self._root.glob(f"{name}-{_ANY_KEY}.partial"):
             shutil.rmtree(leftover)
         need_space(self._root, space)
         say(f"building {entry.name}")
@@ -77,7 +80,7 @@ class Cache:
         except BaseException:
             shutil.rmtree(partial, ignore_errors=True)
             raise
-        for other in self._root.glob(f"{name}-*"):
+        for other in self._root.glob(f"{name}-{_ANY_KEY}"):
             if other != entry and time.time() - other.stat().st_mtime > KEPT_SECONDS:
                 shutil.rmtree(other)
 

@@ -1,7 +1,6 @@
 """The command line, ``python3 -m tests.vm``."""
 
 import argparse
-import os
 import shutil
 import sys
 import time
@@ -56,6 +55,9 @@ def _parser() -> argparse.ArgumentParser:
     run = actions.add_parser("run", help="run a command in a guest, in the project's directory")
     _add_guest_options(run)
     run.add_argument(
+        "--limit", type=float, default=runner.LIMIT, metavar="SECONDS", help="end the guest after that long"
+    )
+    run.add_argument(
         "--results", type=Path, metavar="DIR", help="bring the files in the guest's $RESULTS there"
     )
     run.add_argument("command", nargs="+", metavar="COMMAND")
@@ -77,9 +79,6 @@ def _parser() -> argparse.ArgumentParser:
 def _add_guest_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--kernel", choices=KERNELS, default="6.12", help="default: %(default)s")
     parser.add_argument("--cpu", choices=CPUS, default="intel-20", help="default: %(default)s")
-    parser.add_argument(
-        "--limit", type=float, default=runner.LIMIT, metavar="SECONDS", help="end the guest after that long"
-    )
 
 
 def _setup(_options: argparse.Namespace) -> int:
@@ -107,16 +106,14 @@ def _run(options: argparse.Namespace) -> int:
 def _shell(options: argparse.Namespace) -> int:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise VmError("a shell needs a terminal: use 'run' for a command")
-    size = shutil.get_terminal_size()
     job = Job(
         command=(f"{GUEST_FILES}/shell",),
         kernel=KERNELS[options.kernel],
         cpu=CPUS[options.cpu],
-        limit=options.limit,
-        environment={"TERM": os.environ.get("TERM", "dumb")},
-        interactive=True,
+        limit=None,
+        terminal=shutil.get_terminal_size(),
     )
-    say(f"booting Linux {options.kernel} on {options.cpu}; {size.columns}x{size.lines}")
+    say(f"booting Linux {options.kernel} on {options.cpu}, which takes half a minute or so")
     return runner.run(job, _print)
 
 

@@ -12,6 +12,7 @@ leaf            says (Intel SDM volume 3, "Resource Director Technology"; AMD AP
 0x10.0          EBX bit 1: L3 can be allocated; bit 2: L2; bit 3: memory bandwidth (Intel)
 0x10.1, .2      L3 and L2: EAX ways - 1, EBX shareable ways, ECX bit 2 CDP, bit 3 sparse, EDX CLOSIDs - 1
 0x10.3          memory bandwidth (Intel): EAX the largest delay - 1, ECX bit 2 linear, EDX CLOSIDs - 1
+0x80000001      ECX bit 22: the leaves that tell who shares a cache can be asked (AMD)
 0x80000008      EBX bit 6: memory bandwidth (AMD)
 0x80000020.0    EBX bit 1: memory bandwidth; bit 2: slow memory bandwidth (AMD)
 0x80000020.1    memory bandwidth, and .2 the slow one: EAX the length of a limit, EDX CLOSIDs - 1 (AMD)
@@ -34,6 +35,20 @@ INTEL_MAX_DELAY = 90
 """Percent of bandwidth that can be taken away; the kernel makes min_bandwidth and bandwidth_gran of it."""
 AMD_LIMIT_BITS = 11
 """A limit is a number of 1/8 GB/s; 1 << 11 stands for "no limit"."""
+
+
+MODELS = MappingProxyType(
+    {
+        # Not a Skylake: on some of them the kernel turns L3 allocation off.
+        "intel": "Icelake-Server,level=0x16,cx16=off",
+        "amd": "EPYC-Milan,level=0x16,xlevel=0x80000021,cx16=off",
+    }
+)
+"""QEMU's CPU models, with the levels that the leaves above need.
+
+Without CMPXCHG16B: QEMU 7.2 leaves wrong flags behind that instruction, and an interrupt that comes right then
+saves and restores them. Linux 6.12 has it in every small allocation and panics within seconds.
+"""
 
 
 @dataclass(frozen=True)
@@ -81,31 +96,30 @@ class Cpu:
     """CLOSIDs of memory bandwidth allocation; 0: there is none."""
 
     def qemu_options(self) -> tuple[str, ...]:
-        """QEMU's -cpu and -smp: the model, and CPUID levels high enough for the leaves above."""
-        # The kernel turns L3 allocation off on early Skylakes; it leaves Ice Lake alone.
-        model = (
-            "Icelake-Server,level=0x16,cx16=off"
-            if self.vendor == "intel"
-            else "EPYC-Milan,level=0x16,xlevel=0x80000021,cx16=off"
-        )
+        """QEMU's -cpu and -smp."""
         count = self.sockets * self.dies * self.cores
         topology = f"sockets={self.sockets},dies={self.dies},cores={self.cores},threads=1"
-        return ("-cpu", model, "-smp", f"{count},{topology}")
+        return ("-cpu", MODELS[self.vendor], "-smp", f"{count},{topology}")
 
     def leaves(self) -> frozenset[int]:
         """The leaves whose answers differ from those of QEMU's CPU model."""
-        return frozenset({0x7, 0x80000008} | {leaf for leaf, _ in self._answers()})
+        return frozenset(leaf for leaf, _ in {**self._answers(), **self._additions()})
 
     def answer(self, leaf: int, subleaf: int, real: Registers) -> Registers:
         """What CPUID answers for a leaf and subleaf to which QEMU's CPU model answers `real`."""
-        if (leaf, subleaf) == (0x7, 0):
-            return replace(real, ebx=real.ebx | 1 << 12 | 1 << 15)
-        if leaf == 0x80000008 and self._amd_bandwidth():
-            return replace(real, ebx=real.ebx | 1 << 6)
-        return self._answers().get((leaf, subleaf), real)
+        added = self._additions().get((leaf, subleaf), Registers())
+        answer = self._answers().get((leaf, subleaf), real)
+        return replace(answer, ebx=answer.ebx | added.ebx, ecx=answer.ecx | added.ecx)
 
-    def _amd_bandwidth(self) -> bool:
-        return self.vendor == "amd" and self.bandwidth_closids > 0
+    def _additions(self) -> Mapping[tuple[int, int], Registers]:
+        """The feature bits that QEMU's CPU model lacks, in leaves that it has."""
+        additions = {(0x7, 0): Registers(ebx=1 << 12 | 1 << 15)}
+        if self.vendor == "amd":
+            # TOPOEXT. Without it the kernel does not ask which CPUs share an L3; QEMU has the answer (0x8000001D).
+            additions[0x80000001, 0] = Registers(ecx=1 << 22)
+            if self.bandwidth_closids > 0:
+                additions[0x80000008, 0] = Registers(ebx=1 << 6)
+        return additions
 
     def _answers(self) -> Mapping[tuple[int, int], Registers]:
         """The leaves of which QEMU's CPU model knows nothing, whole."""
@@ -122,7 +136,7 @@ class Cpu:
         if self.bandwidth_closids > 0 and self.vendor == "intel":
             resources |= 1 << 3
             answers[0x10, 3] = Registers(eax=INTEL_MAX_DELAY - 1, ecx=1 << 2, edx=self.bandwidth_closids - 1)
-        if self._amd_bandwidth():
+        if self.bandwidth_closids > 0 and self.vendor == "amd":
             limit = Registers(eax=AMD_LIMIT_BITS, edx=self.bandwidth_closids - 1)
             answers |= {(0x80000020, 0): Registers(ebx=0b110), (0x80000020, 1): limit, (0x80000020, 2): limit}
         answers[0x10, 0] = Registers(ebx=resources)

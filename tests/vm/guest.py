@@ -34,7 +34,7 @@ class Boot:
     cpu: Cpu
     init: str
     """The first process, one of rootfs.BOOT_FILES."""
-    limit: float
+    limit: float | None
     """Seconds until the guest is ended: a bound for one that hangs, not a measure."""
     job: Path | None = None
     """The archive that `init` reads."""
@@ -108,7 +108,7 @@ async def run(boot: Boot, directory: Path, output: Callable[[bytes], None]) -> N
                 status = await process.wait()
         except TimeoutError:
             raise VmError(
-                f"the guest did not end within {boot.limit:.0f} s and was ended", console_tail(directory)
+                f"the guest did not end within {boot.limit} s and was ended", console_tail(directory)
             ) from None
         except ExceptionGroup as failures:
             # The first is the cause. QEMU's own complaint, if it has one, is a better one than a silent stub.

@@ -1,6 +1,7 @@
 """What goes into a guest for one run and what comes out of it: tar archives on raw disks."""
 
 import io
+import os
 import shlex
 import signal
 import tarfile
@@ -38,8 +39,11 @@ SIGNAL_STATUS = 128
 """A shell's exit status for a command that a signal ended is this plus the signal's number."""
 
 
-def write_job(path: Path, command: Sequence[str], environment: Mapping[str, str]) -> None:
-    """Write the archive that guest_files/init lays over the root file system."""
+def write_job(path: Path, command: Sequence[str], terminal: os.terminal_size | None) -> None:
+    """Write the archive that guest_files/init lays over the root file system.
+
+    `terminal` is the size of the terminal that a person is at; None when the output is read by a program.
+    """
     with tarfile.open(path, "w", format=tarfile.GNU_FORMAT) as archive:
         _add_project(archive)
         for file in GUEST_FILES.iterdir():
@@ -47,13 +51,13 @@ def write_job(path: Path, command: Sequence[str], environment: Mapping[str, str]
                 archive.add(file, f"usr/lib/systemd/system/{file.name}", filter=_as_root)
             elif file not in BOOT_FILES:
                 archive.add(file, f"{GUEST_DIRECTORY}/{file.name}", filter=_as_root)
-        _add_text(archive, f"{GUEST_DIRECTORY}/job", job_script(command, environment), 0o755)
+        _add_text(archive, f"{GUEST_DIRECTORY}/job", job_script(command, terminal), 0o755)
         _add_text(archive, f"{RESULTS}/files/.keep", "")
 
 
-def job_script(command: Sequence[str], environment: Mapping[str, str]) -> str:
+def job_script(command: Sequence[str], terminal: os.terminal_size | None) -> str:
     """The shell script that is the job. What a command puts into `$RESULTS` is brought back."""
-    fixed = {
+    environment = {
         "HOME": "/root",
         "LANG": "C.UTF-8",
         "PAGER": "cat",
@@ -62,12 +66,12 @@ def job_script(command: Sequence[str], environment: Mapping[str, str]) -> str:
         "PYTHONUNBUFFERED": "1",
         "RESULTS": f"/{RESULTS}/files",
         "SYSTEMD_PAGER": "cat",
-        "TERM": "dumb",
+        "TERM": "dumb" if terminal is None else os.environ.get("TERM", "dumb"),
     }
-    assignments = [f"{name}={value}" for name, value in {**fixed, **environment}.items()]
-    # For a person the terminal is as it should be; the output of a command is brought back as it is.
-    terminal = "" if "ROWS" in environment else "stty -opost -echo\n"
-    return f"#!/bin/sh\n{terminal}cd /{SOURCE} && exec {shlex.join(['env', *assignments, *command])}\n"
+    assignments = [f"{name}={value}" for name, value in environment.items()]
+    # What a program reads comes back as it was written: a terminal would make line feeds of two bytes.
+    stty = "-opost -echo" if terminal is None else f"rows {terminal.lines} columns {terminal.columns}"
+    return f"#!/bin/sh\nstty {stty}\ncd /{SOURCE} && exec {shlex.join(['env', *assignments, *command])}\n"
 
 
 def read_status(results: Path) -> int | None:

@@ -4,9 +4,9 @@ import asyncio
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from . import guest, kernels, project, rootfs
@@ -30,11 +30,12 @@ class Job:
     command: Sequence[str]
     kernel: Kernel
     cpu: Cpu
-    environment: Mapping[str, str] = field(default_factory=dict)
-    limit: float = LIMIT
+    limit: float | None = LIMIT
+    """Seconds until the guest is ended, job or not."""
     results: Path | None = None
     """Where the files go that the command puts into `$RESULTS`."""
-    interactive: bool = False
+    terminal: os.terminal_size | None = None
+    """For a job that a person talks to: the size of our terminal, which becomes the job's."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def run(job: Job, output: Callable[[bytes], None]) -> int:
     base = prepare(job.kernel)
     with _run_directory() as directory:
         disks = directory / "job", directory / "results"
-        project.write_job(disks[0], job.command, job.environment)
+        project.write_job(disks[0], job.command, job.terminal)
         with disks[1].open("wb") as file:
             os.truncate(file.fileno(), project.RESULTS_SIZE)
         boot = guest.Boot(
@@ -75,7 +76,7 @@ def run(job: Job, output: Callable[[bytes], None]) -> int:
             job=disks[0],
             results=disks[1],
             native_cpuid=base.native_cpuid,
-            interactive=job.interactive,
+            interactive=job.terminal is not None,
         )
         asyncio.run(guest.run(boot, directory, output))
         status = project.read_status(disks[1])
