@@ -7,11 +7,10 @@ it was killed, and the full mask that the kernel gives to every group of a domai
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from rdtd.core.model import DEFAULT_GROUP, Cache, Domain, Group, Masks, Snapshot, Wanted
-from rdtd.core.space import ForeignGroups, Policy, kept
+from rdtd.core.model import DEFAULT_GROUP, Cache, Domain, Group, Snapshot, Wanted
+from rdtd.core.space import ForeignGroups, Policy, barred, kept
 
 __all__ = ["Adopted", "adopt", "written_now"]
 
@@ -29,54 +28,63 @@ class Adopted:
 
 def adopt(wanted: Wanted, snapshot: Snapshot, policy: Policy) -> tuple[Wanted, tuple[Adopted, ...]]:
     """`wanted` with the baselines that follow from the snapshot, and what was changed from outside."""
-    changes: list[Adopted] = []
-    baselines: dict[str, Masks] = {}
-    reserved = wanted.reserved()
-    for group in _yielding(snapshot, wanted, policy):
-        # Baselines of domains that are offline are kept for their return.
-        baseline = dict(wanted.baselines.get(group.name, {}))
-        for cache in snapshot.caches.values():
-            for domain in cache.domains:
-                if domain not in group.masks:
-                    continue
-                change = _outside(wanted, group, cache, domain, reserved.get(cache.key, 0))
-                if change is not None:
-                    changes.append(change)
-                if domain not in baseline or (change is not None and not change.refused):
-                    baseline[domain] = group.masks[domain]
-        baselines[group.name] = baseline
+    default, changes = _baseline(snapshot.default, wanted, snapshot)
+    baselines = {DEFAULT_GROUP: default}
+    for group in snapshot.foreign if policy.foreign is ForeignGroups.NARROW else ():
+        if group.mode != "shareable":
+            continue
+        baseline, outside = _baseline(group, wanted, snapshot)
+        changes += outside
+        # A group that may be narrowed yields until it is set anew: what was taken has to be given back.
+        still = group.name in wanted.baselines and all(change.refused for change in outside)
+        if still or any(mask & default.get(domain, 0) for domain, mask in baseline.items()):
+            baselines[group.name] = baseline
     if baselines == wanted.baselines:
         return wanted, tuple(changes)
     return replace(wanted, baselines=baselines), tuple(changes)
 
 
-def _yielding(snapshot: Snapshot, wanted: Wanted, policy: Policy) -> Iterator[Group]:
-    """The groups with a baseline: the default group, and foreign ones that are narrowed with it."""
-    default = snapshot.default
-    yield default
-    if policy.foreign is not ForeignGroups.NARROW:
-        return
-    known = wanted.baselines.get(DEFAULT_GROUP, {})
-    for group in snapshot.foreign:
-        if group.mode != "shareable":
-            continue
-        # Once narrowed a group may overlap the default group no longer; its baseline still does.
-        baseline = wanted.baselines.get(group.name, group.masks)
-        if any(mask & known.get(domain, default.masks.get(domain, 0)) for domain, mask in baseline.items()):
-            yield group
+def _baseline(group: Group, wanted: Wanted, snapshot: Snapshot) -> tuple[dict[Domain, int], list[Adopted]]:
+    """What a group would have without reservations, and which of it somebody has just set."""
+    changes: list[Adopted] = []
+    reserved = wanted.reserved()
+    # Baselines of domains that are offline are kept for their return.
+    baseline = dict(wanted.baselines.get(group.name, {}))
+    for cache in snapshot.caches.values():
+        taken = reserved.get(cache.key, 0) | barred(cache, snapshot)
+        for domain in cache.domains:
+            if domain not in group.masks:
+                continue
+            change = None
+            if not _reset_by_kernel(snapshot, cache, domain):
+                change = _outside(wanted, group, cache, domain, taken)
+            if change is not None:
+                changes.append(change)
+            if domain not in baseline or (change is not None and not change.refused):
+                baseline[domain] = group.masks[domain]
+    return baseline, changes
 
 
-def _outside(wanted: Wanted, group: Group, cache: Cache, domain: Domain, reserved: int) -> Adopted | None:
-    """The change to one mask, if somebody else made one."""
+def _reset_by_kernel(snapshot: Snapshot, cache: Cache, domain: Domain) -> bool:
+    """Whether the domain went and came back between two observations: every group is full there.
+
+    Reservations are what tells it from an administrator who sets the default group to the full mask.
+    """
+    own = [group for group in snapshot.groups.values() if group.own]
+    return bool(own) and all(group.masks.get(domain) == cache.full for group in (snapshot.default, *own))
+
+
+def _outside(wanted: Wanted, group: Group, cache: Cache, domain: Domain, taken: int) -> Adopted | None:
+    """The change to one mask, if somebody else made one; `taken` are the ways that it cannot keep."""
     baseline = wanted.baselines.get(group.name, {}).get(domain)
     written = wanted.written.get(group.name, {}).get(domain)
     if baseline is None or written is None:
         return None  # met for the first time, or back after it was away with a mask that the kernel chose
     found = group.masks[domain]
-    expected = kept(cache, baseline, reserved)
+    expected = kept(cache, baseline, taken)
     if found in (expected, written, expected & written):
         return None
-    left = kept(cache, found, reserved).bit_count()
+    left = kept(cache, found, taken).bit_count()
     return Adopted(group.name, domain, expected, found, refused=left < cache.smallest)
 
 

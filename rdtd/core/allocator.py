@@ -27,7 +27,7 @@ from dataclasses import replace
 
 from rdtd.core.errors import Exists, NoClosid, NoSpace, NotFound
 from rdtd.core.model import PREFIX, Cache, CacheKey, Granted, Region, Reservation, Snapshot, Wanted
-from rdtd.core.placement import Place, Score, free_ways, place
+from rdtd.core.placement import Place, free_ways, place
 from rdtd.core.request import Unit, by_level, normalize, units
 from rdtd.core.sizes import format_bytes
 from rdtd.core.space import Policy, Space, space_of
@@ -153,7 +153,7 @@ def _match(
     for unit in free:
         places = {key: place(space, unit.sizes(space.cache), had[key]) for key, space in spaces.items()}
         fits = {key: one for key, one in places.items() if one is not None}
-        best_first = sorted(fits, key=lambda key: (*_fit(fits[key].score), key))
+        best_first = sorted(fits, key=lambda key: (*_fit(fits[key], had[key]), key))
         wishes.append((unit, {key: fits[key] for key in best_first}))
     # The largest has the fewest caches to choose from.
     wishes.sort(key=lambda wish: -max((sum(wish[0].sizes(s.cache)) for s in spaces.values()), default=0))
@@ -175,9 +175,13 @@ def _match(
     return {key: (wishes[index][0], wishes[index][1][key]) for key, index in taken.items()}
 
 
-def _fit(score: Score) -> tuple[int, int, int]:
-    """Compares places on different caches: there the fullest cache that still has room is best."""
-    return (score.moved, score.shareable, score.hole)
+def _fit(found: Place, had: int) -> tuple[int, int, int]:
+    """Compares places on different caches: there the fullest cache that still has room is best.
+
+    The owner's ways come first, by how many it keeps: where it had none it has none to lose.
+    """
+    kept = sum((mask & had).bit_count() for mask in found.masks)
+    return (-kept, found.score.shareable, found.score.hole)
 
 
 def _asked(unit: Unit, cache: Cache) -> str:

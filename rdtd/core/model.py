@@ -129,14 +129,13 @@ class Cache:
         return tuple(Domain(name, self.cache_id) for name in names)
 
     def domains_of(self, kind: Kind) -> tuple[Domain, ...]:
-        """The domains that a region of this kind sets."""
-        match kind:
-            case Kind.BOTH:
-                return self.domains
-            case Kind.CODE:
-                return self.domains[:1]
-            case Kind.DATA:
-                return self.domains[1:]
+        """The domains that a region of this kind sets; none for code or data where CDP is off."""
+        if kind is Kind.BOTH:
+            return self.domains
+        if not self.cdp:
+            return ()
+        code, data = self.domains
+        return (code,) if kind is Kind.CODE else (data,)
 
     def bytes_of(self, ways: int) -> int:
         """The bytes of so many ways. (The kernel's `size` file divides first and can show fewer.)"""
@@ -153,9 +152,9 @@ class Region:
     cache_id: int | CacheId = CacheId.ALL
 
     @property
-    def sort_key(self) -> tuple[int, bool, str | int, str]:
+    def sort_key(self) -> tuple[int, bool, str | int, str, Amount]:
         """Orders the regions of a request, so that their order in a call does not matter."""
-        return (-self.level, isinstance(self.cache_id, str), self.cache_id, self.kind.value)
+        return (-self.level, isinstance(self.cache_id, str), self.cache_id, self.kind.value, self.amount)
 
 
 @dataclass(frozen=True, slots=True)

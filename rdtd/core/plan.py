@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from rdtd.core.model import DEFAULT_GROUP, PREFIX, Domain, Masks, Snapshot, Wanted
-from rdtd.core.space import Policy, kept, yielding_groups
+from rdtd.core.space import Policy, kept, leaves_enough, yielding_groups
 
 __all__ = ["CreateGroup", "Plan", "RemoveGroup", "Step", "WriteCpus", "WriteMasks", "plan", "targets"]
 
@@ -60,10 +60,10 @@ def targets(wanted: Wanted, snapshot: Snapshot, policy: Policy) -> dict[str, dic
     found: dict[str, dict[Domain, int]] = {DEFAULT_GROUP: {}}
     reserved = wanted.reserved()
     for cache in snapshot.caches.values():
-        for one in yielding_groups(wanted, cache, policy):
-            if one.group in snapshot.groups:
-                mask = kept(cache, one.baseline, reserved.get(cache.key, 0))
-                found.setdefault(one.group, {})[one.domain] = mask
+        for one in yielding_groups(wanted, cache, snapshot, policy):
+            taken = reserved.get(cache.key, 0)
+            if one.group in snapshot.groups and leaves_enough(cache, one.baseline, taken):
+                found.setdefault(one.group, {})[one.domain] = kept(cache, one.baseline, taken)
     shared = found[DEFAULT_GROUP]
     for reservation in wanted.reservations.values():
         masks = dict(shared)

@@ -3,7 +3,8 @@
 A way is *held* when nobody may be asked to give it up: it is in a foreign group that is respected, in an
 exclusive group, or pseudo-locked. A group *yields* when rdtd may narrow it: the default group always, a
 foreign group that overlaps it where the policy is `narrow`. What a yielding group keeps follows from its
-baseline and the reserved ways alone, so that releasing gives back what reserving took, bit for bit.
+baseline, the reserved ways and those that the kernel bars, so that releasing gives back what reserving
+took, bit for bit.
 """
 
 from __future__ import annotations
@@ -16,8 +17,17 @@ from rdtd.core import masks
 from rdtd.core.model import DEFAULT_GROUP, Cache, Domain, Group, Snapshot, Wanted
 from rdtd.core.sizes import Amount, Unit
 
-__all__ = ["ForeignGroups", "Policy", "Space", "Yielding", "kept", "space_of", "yielding_groups"]
-
+__all__ = [
+    "ForeignGroups",
+    "Policy",
+    "Space",
+    "Yielding",
+    "barred",
+    "kept",
+    "leaves_enough",
+    "space_of",
+    "yielding_groups",
+]
 
 ONE_WAY = Amount(1, Unit.WAYS)
 
@@ -43,7 +53,7 @@ class Yielding:
 
     group: str
     domain: Domain
-    baseline: int
+    baseline: int  # without the ways that the kernel bars
     floor: int
 
 
@@ -98,28 +108,48 @@ def kept(cache: Cache, baseline: int, reserved: int) -> int:
     return rest if cache.sparse else masks.largest_run(rest)
 
 
-def yielding_groups(wanted: Wanted, cache: Cache, policy: Policy) -> Iterator[Yielding]:
+def leaves_enough(cache: Cache, baseline: int, reserved: int) -> bool:
+    """Whether a group can be narrowed to what it keeps. An empty baseline has nothing to lose."""
+    least = min(cache.smallest, baseline.bit_count())
+    return kept(cache, baseline, reserved).bit_count() >= least
+
+
+def barred(cache: Cache, snapshot: Snapshot) -> int:
+    """The ways that no other group may have: see rdtgroup_cbm_overlaps() in the kernel.
+
+    The default group can have lost them for good: where it keeps one run of its baseline, somebody may
+    make an exclusive group of the ways beside that run, and the kernel refuses to give them back.
+    """
+    mask = 0
+    for group in snapshot.foreign:
+        if group.mode in ("exclusive", "pseudo-locked"):
+            mask |= group.ways_in(cache)
+    return mask
+
+
+def yielding_groups(wanted: Wanted, cache: Cache, snapshot: Snapshot, policy: Policy) -> Iterator[Yielding]:
     """The groups that give way in this cache, the default group first."""
+    apart = ~barred(cache, snapshot)
     floor = policy.default_minimum.ways(cache.size, cache.ways, cache.min_ways)
     for group, baseline in wanted.baselines.items():
         for domain in cache.domains:
             if domain in baseline:
                 least = floor if group == DEFAULT_GROUP else cache.smallest
-                yield Yielding(group, domain, baseline[domain], min(least, cache.ways))
+                yield Yielding(group, domain, baseline[domain] & apart, min(least, cache.ways))
 
 
 def space_of(cache: Cache, reserved: int, wanted: Wanted, snapshot: Snapshot, policy: Policy) -> Space:
     """The space of one cache of which those ways are reserved."""
-    holders = ((group.name, _held_by(group, cache, wanted, policy)) for group in snapshot.foreign)
+    holders = ((group.name, _held_by(group, cache, reserved, wanted, policy)) for group in snapshot.foreign)
     return Space(
         cache,
         reserved,
         tuple((name, ways) for name, ways in holders if ways),
-        tuple(yielding_groups(wanted, cache, policy)),
+        tuple(yielding_groups(wanted, cache, snapshot, policy)),
     )
 
 
-def _held_by(group: Group, cache: Cache, wanted: Wanted, policy: Policy) -> int:
+def _held_by(group: Group, cache: Cache, reserved: int, wanted: Wanted, policy: Policy) -> int:
     if policy.foreign is ForeignGroups.RESPECT or group.mode != "shareable":
         return group.ways_in(cache)
     # Narrowed together with the default group where the two overlap; held where they do not.
@@ -129,5 +159,7 @@ def _held_by(group: Group, cache: Cache, wanted: Wanted, policy: Policy) -> int:
     held = 0
     for domain in cache.domains:
         mask = yields.get(domain, group.masks.get(domain, 0))
-        held |= mask & ~default.get(domain, 0)
+        # Made over reserved ways, a group can be left with too little to narrow it: then it keeps all.
+        narrowed = leaves_enough(cache, mask, reserved)
+        held |= mask & ~default.get(domain, 0) if narrowed else mask
     return held
