@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from rdtd.rdtctl import exits
@@ -18,6 +17,13 @@ if TYPE_CHECKING:
 _NUMBER = re.compile(r"[0-9]{1,10}", re.ASCII)
 
 
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    """Help of a fixed width: to ask for the terminal's, argparse would import a good deal at every start."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=80)
+
+
 class Parser(argparse.ArgumentParser):
     """A parser whose errors are one line, and which takes no shortened options."""
 
@@ -27,7 +33,7 @@ class Parser(argparse.ArgumentParser):
             usage=usage,
             description=description,
             epilog=exits.EXPLAINED,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+            formatter_class=_Formatter,
             allow_abbrev=False,
         )
 
@@ -35,8 +41,7 @@ class Parser(argparse.ArgumentParser):
         raise Usage(f"{message} (see '{self.prog} --help')")
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(NamedTuple):
     """A verb's own arguments and what the global options say."""
 
     arguments: argparse.Namespace

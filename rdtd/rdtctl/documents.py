@@ -27,8 +27,6 @@ Sizes are bytes, masks are numbers whose bit 0 is way 0, times are microseconds 
 
 from __future__ import annotations
 
-import dataclasses
-import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -37,11 +35,13 @@ from rdtd.rdtctl.values import Cache, Granted, Picture, Reservation
 
 def emit(document: Mapping[str, Any]) -> None:
     """Print one document on one line."""
+    import json
+
     print(json.dumps(document))
 
 
 def caches(values: Iterable[Cache]) -> list[dict[str, Any]]:
-    return [dataclasses.asdict(cache) for cache in values]
+    return [cache._asdict() for cache in values]
 
 
 def granted(values: Iterable[Granted]) -> list[dict[str, Any]]:

@@ -20,18 +20,20 @@ NO_SUCH_COMMAND = 127
 
 EXPLAINED = """\
 exit status:
-  0  done
-  1  failed in another way than those below
-  2  wrong usage, or the daemon refused an argument (InvalidArgs)
-  3  no such reservation, cache, thread or CPU (NotFound)
-  4  not allowed (AccessDenied)
-  5  not enough free cache, or no class of service left (NoSpace, NoClosid)
-  6  the name is taken (Exists)
-  7  the daemon or the bus cannot be reached
-  8  not now: resctrl is locked or not mounted, the daemon is starting (Busy, NotMounted, NotReady)
+  0    done
+  1    failed in another way than those below
+  2    wrong usage, or the daemon refused an argument (InvalidArgs)
+  3    no such reservation, thread or CPU (NotFound)
+  4    not allowed (AccessDenied)
+  5    not enough free cache, or no class of service left (NoSpace, NoClosid)
+  6    the name is taken (Exists)
+  7    the daemon or the bus cannot be reached
+  8    not now: resctrl is locked or not mounted, or the daemon is starting
+       (Busy, NotMounted, NotReady)
   130  interrupted
-'run' ends with its command's status (128+N if signal N killed it), 125 if rdtctl failed before the
-command was started, 126 if the command cannot be executed and 127 if it is not there.
+'run' ends with its command's status (128+N if signal N killed it), or with 125
+if rdtctl failed before the command, 126 if it cannot be executed, 127 if there
+is no such command.
 """
 
 # By the last part of the error's name: the standard errors and rdtd's own do not clash.

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 _DESCRIPTION = """\
 Reserve CPU cache through rdtd, and see who has it.
 
-A SPEC is one or more regions: type=both,size=10mb,cache-id=0;type=both,size=2mb,cache-id=1
-  size      bytes, or with k, m, g; Nways; N%: rounded up to whole ways of the cache
+A SPEC is one or more regions: size=10mb,cache-id=0;size=2mb,cache-id=1
+  size      bytes, or with k, m, g; Nways; N%: rounded up to whole ways
   cache-id  a cache ID, or any; left out: every cache of the level
   type      both (the default); code and data, in pairs, where CDP is on
   level     3 (the default) or 2

@@ -28,10 +28,10 @@ DEVICES = "^"
 _MEANINGS = {
     FREE: "free; the default group uses it until it is reserved",
     UNUSED: "free; no group uses it",
-    KEPT: "the default group's, not to be reserved",
+    KEPT: "the default group keeps it",
     FOREIGN: "in a group that rdtd did not make",
     MIXED: "in a group that rdtd did not make, and the default group uses it too",
-    LEFT: "in no group, and too small a piece to be reserved",
+    LEFT: "in no group, and not to be reserved",
     CONFLICT: "reserved, but another group has it too",
     UNKNOWN: "reserved",
     DEVICES: "devices write to these ways too (shareable_bits)",
@@ -116,7 +116,8 @@ def _block(
     width = max(len(label) for label in [*labels, "devices"])
     yield f"{'way':<{width}} {_ruler(first.ways)}"
     for label, cache in zip(labels, caches, strict=True):
-        cells = [_symbol(way, cache, reservations, codes) for way in range(cache.ways - 1, -1, -1)]
+        holders = [(codes[one.name], mask) for one in reservations if (mask := one.ways_in(cache))]
+        cells = [_symbol(way, cache, holders) for way in range(cache.ways - 1, -1, -1)]
         seen.update(CONFLICT if CONFLICT in cell else cell for cell in cells)
         painted = "".join(_paint(f"{cell:<2}", cell, color) for cell in cells)
         yield f"{label:<{width}}  {painted}".rstrip()
@@ -131,21 +132,22 @@ def _ruler(ways: int) -> str:
     """Numbers over the highest way, every fifth and way 0; each ends over its cell."""
     line = [" "] * (2 * ways)
     for way in range(ways):
-        if way == ways - 1 or (way % 5 == 0 and way < ways - 2):
-            text = str(way)
+        text = str(way)
+        # The highest way has its number in any case; the next must not touch it.
+        if way == ways - 1 or (way % 5 == 0 and 2 * (ways - 1 - way) > len(text)):
             end = 2 * (ways - 1 - way) + 2  # the line begins one column before the cells
             line[end - len(text) : end] = text
     return "".join(line).rstrip()
 
 
-def _symbol(way: int, cache: Cache, reservations: Sequence[Reservation], codes: dict[str, str]) -> str:
-    """What stands in the cell of a way: one or two characters."""
+def _symbol(way: int, cache: Cache, holders: Sequence[tuple[str, int]]) -> str:
+    """What stands in the cell of a way: one or two characters. `holders`: codes with their masks."""
     bit = 1 << way
     shared, foreign = bool(cache.shared_mask & bit), bool(cache.foreign_mask & bit)
     if cache.reserved_mask & bit:
-        holders = [codes[one.name] for one in reservations if one.ways_in(cache) & bit]
-        code = holders[0] if holders else UNKNOWN
-        return code[0] + CONFLICT if shared or foreign or len(holders) > 1 else code
+        found = [code for code, mask in holders if mask & bit]
+        code = found[0] if found else UNKNOWN
+        return code[0] + CONFLICT if shared or foreign or len(found) > 1 else code
     if cache.free_mask & bit:
         return FREE if shared else UNUSED
     if foreign:

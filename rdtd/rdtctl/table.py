@@ -35,4 +35,5 @@ def on_terminal() -> bool:
 
 def put(lines: Iterable[str]) -> None:
     """Print lines."""
-    print(*lines, sep="\n")
+    for line in lines:
+        print(line)

@@ -1,17 +1,16 @@
 """What the daemon tells, as values: caches, granted regions and reservations.
 
-Sizes are bytes; masks are the kernel's, bit 0 is way 0.
+Sizes are bytes; masks are the kernel's, bit 0 is way 0. Named tuples, not data classes: those take longer to
+import than the daemon takes to answer.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Cache:
+class Cache(NamedTuple):
     """One cache that can be allocated."""
 
     level: int
@@ -73,8 +72,7 @@ class Cache:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Granted:
+class Granted(NamedTuple):
     """A region as it was granted on one cache."""
 
     kind: str  # both, code or data
@@ -100,8 +98,7 @@ class Granted:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Reservation:
+class Reservation(NamedTuple):
     """A reservation, as asked for (`regions`, with the keys of a call) and as granted."""
 
     name: str
@@ -154,8 +151,7 @@ class Reservation:
         return mask
 
 
-@dataclass(frozen=True, slots=True)
-class Picture:
+class Picture(NamedTuple):
     """Every cache and every reservation at one moment."""
 
     caches: tuple[Cache, ...]

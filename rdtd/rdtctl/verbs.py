@@ -23,6 +23,6 @@ VERBS = {
     "show": Verb("reservations", "one reservation in full: show NAME"),
     "map": Verb("map", "a picture of every cache: who holds which way"),
     "watch": Verb("watch", "the picture, live"),
-    "run": Verb("run", "run a command inside a reservation: run [--name NAME] [SPEC] -- COMMAND"),
+    "run": Verb("run", "run a command in a reservation: run [--name NAME] [SPEC] -- COMMAND"),
     "reconcile": Verb("upkeep", "compare what is wanted with what the kernel has, and put it right"),
 }
