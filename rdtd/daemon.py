@@ -200,7 +200,11 @@ def _tell(manager: Manager, published: Published) -> None:
     for drift in published.drifts:
         where = f"group {drift.group!r}" if drift.group else "the default group"
         log.warning(
-            "%s was changed from outside: %s; %s", where, drift.details["found"], drift.details["done"]
+            "%s was not as it should be (%s): %s; %s",
+            where,
+            drift.kind,
+            drift.details["found"],
+            drift.details["done"],
         )
     for name, reason in published.after.degraded.items():
         if published.before.degraded.get(name) != reason:

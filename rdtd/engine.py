@@ -76,6 +76,7 @@ class Engine:
         self.snapshot: Snapshot | None = None
         self.restless = False  # something differs from what is wanted, and no turn has seen to it yet
         self._drifts: list[Drift] = []
+        self._unrepaired: dict[str, Drift] = {}
         self._store = store
         self._hints = hints
         self._saved: Wanted | None = None
@@ -99,7 +100,10 @@ class Engine:
             wanted = decide(before, snapshot)
             under_way = work(snapshot) if work else None
             self._want(wanted)
-            self._turn = _Turn(before, under_way, found[len(adopted) :])
+            # What an earlier turn found and could not repair is told as it was found.
+            repaired = tuple(self._unrepaired.get(one.group, one) for one in found[len(adopted) :])
+            self._unrepaired = {one.group: one for one in repaired}
+            self._turn = _Turn(before, under_way, repaired)
             return self._converge()
 
     def preview(self, decide: Decide, work: Work | None = None) -> Wanted:
@@ -190,6 +194,7 @@ class Engine:
         self._turn = None
         self.restless = False
         self._drifts += turn.repaired
+        self._unrepaired = {}
         if turn.failure is not None:
             raise turn.failure
         assert self.snapshot is not None, "what was verified was observed"
@@ -209,20 +214,24 @@ class Engine:
                 raise KernelRefused(f"the kernel does not keep what is written to {left}")
             for step in steps:
                 self.mount.apply(step)
-                self._note(step)
+                self._note(turn, step)
                 turn.steps += 1
                 if time.monotonic() > deadline:
                     turn.rounds = 0  # progress was made
                     return False
             self._observe()
 
-    def _note(self, step: Step) -> None:
-        """Remembers what was written, so that it is read again, and taken for what it is."""
+    def _note(self, turn: _Turn, step: Step) -> None:
+        """Remembers what was written, so that it is read again and not taken for another's doing."""
         self._touched.add(step.group)
-        if isinstance(step, WriteMasks) and step.group == DEFAULT_GROUP and self.snapshot is not None:
+        if not isinstance(step, WriteMasks):
+            return
+        self.wanted = _with_written(self.wanted, step)
+        turn.before = _with_written(turn.before, step)
+        if step.group == DEFAULT_GROUP and self.snapshot is not None:
             default = self.snapshot.default
-            written = replace(default, masks={**default.masks, **step.masks})
-            self.snapshot = replace(self.snapshot, groups={**self.snapshot.groups, DEFAULT_GROUP: written})
+            default = replace(default, masks={**default.masks, **step.masks})
+            self.snapshot = replace(self.snapshot, groups={**self.snapshot.groups, DEFAULT_GROUP: default})
 
     def _work(self, turn: _Turn, deadline: float) -> bool:
         while turn.work is not None:
@@ -234,3 +243,11 @@ class Engine:
 
 
 _END = object()
+
+
+def _with_written(wanted: Wanted, step: WriteMasks) -> Wanted:
+    """`wanted` that knows of a write to a group that yields."""
+    if step.group not in wanted.written:
+        return wanted
+    masks = {**wanted.written[step.group], **step.masks}
+    return replace(wanted, written={**wanted.written, step.group: masks})

@@ -3,6 +3,7 @@
 import pytest
 
 from tests.daemon.conftest import Host
+from tests.daemon.refusal import refused
 from tests.support.caller import MANAGER, PATH, RDTD_ERROR, BusError
 
 XEON_WAY = 2359296
@@ -121,12 +122,13 @@ def test_a_dry_run_of_resize(host: Host) -> None:
 def test_the_largest_that_is_told_is_granted_and_one_way_more_is_not(host: Host) -> None:
     host.caller.reserve("a", "size=3ways,cache-id=0")
     largest = host.caller.free()[0][5]
-    with pytest.raises(
-        BusError, match="L3 cache 0: 8 ways .* asked, the largest free run is 7 ways"
-    ) as caught:
+    with refused(
+        host,
+        RDTD_ERROR + "NoSpace",
+        "L3 cache 0: 8 ways (18 MiB) asked, the largest free run is 7 ways",
+        "reservations hold 3, the default group keeps 1",
+    ):
         host.caller.reserve("b", f"size={largest + 1},cache-id=0")
-    assert caught.value.name == RDTD_ERROR + "NoSpace"
-    assert "reservations hold 3" in caught.value.text
     host.caller.reserve("b", f"size={largest},cache-id=0")
 
 
