@@ -2,6 +2,7 @@
 
 import argparse
 import shutil
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -23,6 +24,8 @@ GUEST_FILES = "/usr/lib/rdtd-vm"
 def main(arguments: Sequence[str] | None = None) -> int:
     """Returns the exit status."""
     options = _parser().parse_args(arguments)
+    # Ended in an orderly way, we leave no files behind.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         return int(options.action(options))
     except VmError as error:

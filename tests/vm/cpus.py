@@ -15,7 +15,7 @@ leaf            says (Intel SDM volume 3, "Resource Director Technology"; AMD AP
 0x80000001      ECX bit 22: the leaves that tell who shares a cache can be asked (AMD)
 0x80000008      EBX bit 6: memory bandwidth (AMD)
 0x80000020.0    EBX bit 1: memory bandwidth; bit 2: slow memory bandwidth (AMD)
-0x80000020.1    memory bandwidth, and .2 the slow one: EAX the length of a limit, EDX CLOSIDs - 1 (AMD)
+0x80000020.1    memory bandwidth; .2 the slow one: EAX the length of a limit, EDX CLOSIDs - 1 (AMD)
 ==============  =============================================================================================
 
 The kernel reads them in arch/x86/kernel/cpu/resctrl/core.c.
@@ -46,8 +46,8 @@ MODELS = MappingProxyType(
 )
 """QEMU's CPU models, with the levels that the leaves above need.
 
-Without CMPXCHG16B: QEMU 7.2 leaves wrong flags behind that instruction, and an interrupt that comes right then
-saves and restores them. Linux 6.12 has it in every small allocation and panics within seconds.
+Without CMPXCHG16B: QEMU 7.2 leaves wrong flags behind that instruction, and an interrupt that comes right
+then saves and restores them. Linux 6.12 has it in every small allocation and panics within seconds.
 """
 
 
@@ -115,7 +115,7 @@ class Cpu:
         """The feature bits that QEMU's CPU model lacks, in leaves that it has."""
         additions = {(0x7, 0): Registers(ebx=1 << 12 | 1 << 15)}
         if self.vendor == "amd":
-            # TOPOEXT. Without it the kernel does not ask which CPUs share an L3; QEMU has the answer (0x8000001D).
+            # TOPOEXT. Without it the kernel does not ask which CPUs share an L3; QEMU would answer it.
             additions[0x80000001, 0] = Registers(ecx=1 << 22)
             if self.bandwidth_closids > 0:
                 additions[0x80000008, 0] = Registers(ebx=1 << 6)

@@ -111,7 +111,6 @@ async def run(boot: Boot, directory: Path, output: Callable[[bytes], None]) -> N
                 f"the guest did not end within {boot.limit} s and was ended", console_tail(directory)
             ) from None
         except ExceptionGroup as failures:
-            # The first is the cause. QEMU's own complaint, if it has one, is a better one than a silent stub.
             raise VmError(str(failures.exceptions[0]), console_tail(directory)) from None
         finally:
             if process.returncode is None:

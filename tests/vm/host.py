@@ -85,7 +85,7 @@ def set_up() -> None:
 def need_root(what: str) -> None:
     """Raise VmError unless we are root."""
     if os.geteuid() != 0:
-        raise VmError(f"{what} needs root: run 'sudo python3 -m tests.vm ...'")
+        raise VmError(f"{what} needs root")
 
 
 def need_space(directory: Path, size: int) -> None:

@@ -15,6 +15,7 @@ from .rootfs import BOOT_FILES, GUEST_DIRECTORY, GUEST_FILES, PYTHON
 CHECKOUT = Path(__file__).resolve().parents[2]
 SOURCE = "usr/src/rdtd"
 RESULTS = "var/lib/rdtd-vm"
+FILES = "usr/src/files"
 
 PARTS = (
     *("rdtd", "dbus", "systemd", "packaging", "tests", "bench", "docs"),
@@ -39,10 +40,12 @@ SIGNAL_STATUS = 128
 """A shell's exit status for a command that a signal ended is this plus the signal's number."""
 
 
-def write_job(path: Path, command: Sequence[str], terminal: os.terminal_size | None) -> None:
+def write_job(
+    path: Path, command: Sequence[str], terminal: os.terminal_size | None, files: Sequence[Path] = ()
+) -> None:
     """Write the archive that guest_files/init lays over the root file system.
 
-    `terminal` is the size of the terminal that a person is at; None when the output is read by a program.
+    `files` are more than the project: files and directories that the command finds in `$FILES`. `terminal` is the size of the terminal that a person is at; None when the output is read by a program.
     """
     with tarfile.open(path, "w", format=tarfile.GNU_FORMAT) as archive:
         _add_project(archive)
@@ -51,6 +54,8 @@ def write_job(path: Path, command: Sequence[str], terminal: os.terminal_size | N
                 archive.add(file, f"usr/lib/systemd/system/{file.name}", filter=_as_root)
             elif file not in BOOT_FILES:
                 archive.add(file, f"{GUEST_DIRECTORY}/{file.name}", filter=_as_root)
+        for file in files:
+            archive.add(file, f"{FILES}/{file.name}", filter=_as_root)
         _add_text(archive, f"{GUEST_DIRECTORY}/job", job_script(command, terminal), 0o755)
         _add_text(archive, f"{RESULTS}/files/.keep", "")
 
@@ -58,6 +63,7 @@ def write_job(path: Path, command: Sequence[str], terminal: os.terminal_size | N
 def job_script(command: Sequence[str], terminal: os.terminal_size | None) -> str:
     """The shell script that is the job. What a command puts into `$RESULTS` is brought back."""
     environment = {
+        "FILES": f"/{FILES}",
         "HOME": "/root",
         "LANG": "C.UTF-8",
         "PAGER": "cat",
@@ -94,11 +100,15 @@ def exit_status(text: str) -> int:
 def extract_files(results: Path, directory: Path) -> None:
     """Bring the files that the job left in `$RESULTS` to `directory`."""
     directory.mkdir(parents=True, exist_ok=True)
-    with tarfile.open(results) as archive:
-        for member in archive:
-            name = member.name.removeprefix("./files/")
-            if name != member.name and name != ".keep":
-                archive.extract(member.replace(name=name), directory, filter="data")
+    try:
+        with tarfile.open(results) as archive:
+            for member in archive:
+                name = member.name.removeprefix("./files/")
+                if name not in (member.name, ".keep"):
+                    archive.extract(member.replace(name=name), directory, filter="data")
+    except tarfile.TarError as error:
+        limit = f"{RESULTS_SIZE >> 20} MiB are the most that a job can bring back"
+        raise VmError(f"the files of the job are not whole ({error}): {limit}") from error
 
 
 def _add_project(archive: tarfile.TarFile) -> None:

@@ -38,7 +38,6 @@ DISABLED = (
     "etc/systemd/system/timers.target.wants/*",
     "etc/systemd/system/multi-user.target.wants/libvirt*",
     "etc/systemd/system/sockets.target.wants/*virt*",
-    "etc/systemd/system/sockets.target.wants/virtlo*",
 )
 """Units that Debian enables; here a job starts the ones that it wants, and the others only take time."""
 

@@ -1,6 +1,7 @@
 """A job, from its command to its exit status: everything that it needs is fetched, built or found first."""
 
 import asyncio
+import fcntl
 import os
 import shutil
 import tempfile
@@ -32,6 +33,8 @@ class Job:
     cpu: Cpu
     limit: float | None = LIMIT
     """Seconds until the guest is ended, job or not."""
+    files: Sequence[Path] = ()
+    """What the command finds in `$FILES`."""
     results: Path | None = None
     """Where the files go that the command puts into `$RESULTS`."""
     terminal: os.terminal_size | None = None
@@ -64,7 +67,7 @@ def run(job: Job, output: Callable[[bytes], None]) -> int:
     base = prepare(job.kernel)
     with _run_directory() as directory:
         disks = directory / "job", directory / "results"
-        project.write_job(disks[0], job.command, job.terminal)
+        project.write_job(disks[0], job.command, job.terminal, job.files)
         with disks[1].open("wb") as file:
             os.truncate(file.fileno(), project.RESULTS_SIZE)
         boot = guest.Boot(
@@ -116,10 +119,29 @@ def address_in(kallsyms: str) -> int:
 
 @contextmanager
 def _run_directory() -> Iterator[Path]:
+    """A directory for one run, gone afterwards. What a killed run left goes when the next one starts."""
     root = cache_root()
     need_space(root, RUN_SPACE)
-    directory = Path(tempfile.mkdtemp(prefix="run-", dir=root))
+    with (root / "runs.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for other in root.glob("run-*"):
+            _remove_unless_used(other)
+        directory = Path(tempfile.mkdtemp(prefix="run-", dir=root))
+        in_use = os.open(directory, os.O_RDONLY)
+        fcntl.flock(in_use, fcntl.LOCK_EX)
     try:
         yield directory
     finally:
         shutil.rmtree(directory, ignore_errors=True)
+        os.close(in_use)
+
+
+def _remove_unless_used(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(directory, ignore_errors=True)
+    except BlockingIOError:
+        pass
+    finally:
+        os.close(descriptor)
