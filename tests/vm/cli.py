@@ -61,6 +61,14 @@ def _parser() -> argparse.ArgumentParser:
         "--limit", type=float, default=runner.LIMIT, metavar="SECONDS", help="end the guest after that long"
     )
     run.add_argument(
+        "--file",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="PATH",
+        help="put this into the guest's $FILES",
+    )
+    run.add_argument(
         "--results", type=Path, metavar="DIR", help="bring the files in the guest's $RESULTS there"
     )
     run.add_argument("command", nargs="+", metavar="COMMAND")
@@ -101,6 +109,7 @@ def _run(options: argparse.Namespace) -> int:
         kernel=KERNELS[options.kernel],
         cpu=CPUS[options.cpu],
         limit=options.limit,
+        files=options.file,
         results=options.results,
     )
     return runner.run(job, _print)

@@ -45,7 +45,8 @@ def write_job(
 ) -> None:
     """Write the archive that guest_files/init lays over the root file system.
 
-    `files` are more than the project: files and directories that the command finds in `$FILES`. `terminal` is the size of the terminal that a person is at; None when the output is read by a program.
+    `files` are more than the project: files and directories that the command finds in `$FILES`. `terminal` is
+    the size of the terminal that a person is at; None when the output is read by a program.
     """
     with tarfile.open(path, "w", format=tarfile.GNU_FORMAT) as archive:
         _add_project(archive)

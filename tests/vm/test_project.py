@@ -9,7 +9,16 @@ from pathlib import Path
 import pytest
 
 from tests.vm.errors import VmError
-from tests.vm.project import RESULTS, SOURCE, exit_status, extract_files, job_script, read_status, write_job
+from tests.vm.project import (
+    FILES,
+    RESULTS,
+    SOURCE,
+    exit_status,
+    extract_files,
+    job_script,
+    read_status,
+    write_job,
+)
 
 GUEST_SIDE = "usr/lib/rdtd-vm"
 
@@ -17,7 +26,9 @@ GUEST_SIDE = "usr/lib/rdtd-vm"
 @pytest.fixture(name="archive", scope="module")
 def fixture_archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("job") / "job"
-    write_job(path, ["true"], None)
+    extra = path.with_name("extra.deb")
+    extra.touch()
+    write_job(path, ["true"], None, [extra])
     return path
 
 
@@ -31,7 +42,7 @@ def test_the_project_is_in_the_archive_as_if_installed(archive: Path) -> None:
         } <= names
         assert {"usr/bin/rdtd", "usr/bin/rdtctl", "usr/share/dbus-1/system.d/org.rdtd1.conf"} <= names
         assert {f"{GUEST_SIDE}/job", f"{GUEST_SIDE}/finish", f"{GUEST_SIDE}/smoke"} <= names
-        assert "usr/lib/systemd/system/rdtd-vm-job.service" in names
+        assert {"usr/lib/systemd/system/rdtd-vm-job.service", f"{FILES}/extra.deb"} <= names
         assert not [name for name in names if "__pycache__" in name]
         assert {(member.uid, member.gid) for member in job} == {(0, 0)}
         assert job.getmember("usr/bin/rdtctl").mode == 0o755
