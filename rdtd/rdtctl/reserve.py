@@ -36,10 +36,13 @@ def _reserve(context: Context) -> int:
     options: dict[str, tuple[str, Any]] = {"lifetime": ("s", arguments.lifetime), **targets(arguments)}
     if arguments.dry_run:
         options["dry-run"] = ("b", True)
+    hold = arguments.lifetime == "client" and not arguments.dry_run
     with context.daemon() as daemon:
+        if hold:
+            daemon.subscribe()
         path, granted = daemon.reserve(arguments.name, arguments.spec, options)
         _print(context, granted, {"path": path})
-        if arguments.lifetime == "client" and not arguments.dry_run:
+        if hold:
             _hold(daemon, context)
     return DONE
 
@@ -49,16 +52,17 @@ def _hold(daemon: Daemon, context: Context) -> None:
     name = context.arguments.name
     if context.legend and not context.json:
         print(f"\nholding {name} until interrupted")
-    daemon.subscribe()
     print(end="", flush=True)
     try:
-        daemon.reservation(name)  # a signal that it is gone may have come before we subscribed
         while True:
             signal = daemon.wait()
             if signal is None:
                 continue
-            if signal.member == "ReservationRemoved" and signal.arguments[0] == name:
-                raise Failure(f"{name} was released ({signal.arguments[2]})")
+            match signal.member, signal.arguments:
+                case "ReservationRemoved", [removed, _, reason] if removed == name:
+                    raise Failure(f"{name} is not held any more ({reason})")
+                case "NameOwnerChanged", [_, _, owner] if owner:
+                    daemon.reservation(name)  # has the daemon that came back kept it?
     except KeyboardInterrupt:
         return
 

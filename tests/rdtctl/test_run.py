@@ -1,5 +1,8 @@
 """rdtctl run and reserve --lifetime client: reservations that end with their client."""
 
+import json
+import os
+import pty
 import signal
 import subprocess
 from pathlib import Path
@@ -175,8 +178,44 @@ def test_a_held_reservation_that_is_released_is_reported(rdtctl: Rdtctl) -> None
     holding = rdtctl.start("reserve", "job", "size=2ways", "--lifetime", "client", "--json")
     assert line_of(holding).startswith('{"name": "job"')
     rdtctl.ok("release", "job")
-    assert holding.communicate() == ("", "rdtctl: job was released (released)\n")
+    assert holding.communicate() == ("", "rdtctl: job is not held any more (released)\n")
     assert holding.returncode == 1
+
+
+def test_a_held_reservation_outlives_a_restart_of_the_daemon(rdtctl: Rdtctl) -> None:
+    holding = rdtctl.start("reserve", "job", "size=2ways,cache-id=0", "--lifetime", "client", "--json")
+    granted = json.loads(line_of(holding))["granted"]
+    rdtctl.daemon.kill()
+    rdtctl.daemon.start()
+    assert rdtctl.json("show", "job")["granted"] == granted
+    assert holding.poll() is None
+    rdtctl.ok("release", "job")
+    assert holding.communicate() == ("", "rdtctl: job is not held any more (released)\n")
+
+
+def test_ctrl_c_reaches_the_command_once(rdtctl: Rdtctl) -> None:
+    """The terminal sends it to the command itself, so rdtctl must not send it on."""
+    script = (
+        "trap 'count=$((count+1)); echo interrupted' INT; trap 'echo $count times; exit 7' USR1; "
+        "echo ready; while :; do read line; done"
+    )
+    ours, theirs = pty.openpty()
+    run = rdtctl.command("run", "size=1ways", "--", "sh", "-c", script)
+    # rdtctl leads a session on this terminal, and with the command its foreground group.
+    process = subprocess.Popen(
+        ["setsid", "--ctty", *run], stdin=theirs, stdout=subprocess.PIPE, text=True, env=rdtctl.environment
+    )
+    os.close(theirs)
+    try:
+        assert line_of(process) == "ready\n"
+        os.write(ours, b"\x03")
+        assert line_of(process) == "interrupted\n"
+        process.send_signal(signal.SIGUSR1)  # what is sent on comes in the order of the signals' numbers
+        assert line_of(process) == "1 times\n"
+        assert process.wait(60) == 7
+        process.communicate()
+    finally:
+        os.close(ours)
 
 
 def test_the_command_has_no_descriptors_of_ours(rdtctl: Rdtctl) -> None:

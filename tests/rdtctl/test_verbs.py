@@ -137,7 +137,7 @@ def test_code_and_data(start_daemon: StartDaemon) -> None:
     rdtctl = Rdtctl(start_daemon(["--preset", "xeon-cdp"]))
     granted = rdtctl.json("reserve", "vm", "type=code,size=2ways,cacheid=0;type=data,size=3ways,cacheid=0")
     assert [(one["type"], one["ways"]) for one in granted["granted"]] == [("code", 2), ("data", 3)]
-    assert "a   vm  2.5 MiB for code on L3 0; 3.75 MiB for data on L3 0\n" in rdtctl.ok("map")
+    assert "a   vm  5.5 MiB for code on L3 0; 8.25 MiB for data on L3 0\n" in rdtctl.ok("map")
     resized = rdtctl.json("resize", "vm", "type=data,size=1ways,cacheid=1;type=code,size=1ways,cacheid=1")
     assert {one["type"] for one in resized["granted"]} == {"code", "data"}
     for spec in ("type=code,size=1ways", "size=1ways;type=code,size=1ways;type=data,size=1ways"):
