@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Callable
 
-from rdtd.core.errors import NotMounted
+from rdtd.core.errors import KernelRefused, NotMounted
 from rdtd.core.model import Snapshot, Wanted
 from rdtd.core.rebuild import rebuild
 from rdtd.resctrl.filesystem import Resctrl
@@ -44,20 +44,31 @@ def restore(store: Store, mount: Resctrl, warn: Callable[[str], None]) -> Wanted
             return wanted
         lost = f"{store.path} is missing"
     except StoreDamagedError as error:
-        aside = store.set_aside(time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()))
-        lost = f"the state is damaged ({error}) and was set aside as {aside}"
+        lost = _set_aside(store, error)
         warn(lost)
     except OSError as error:
         raise StartError(f"cannot read {store.path}: {error.strerror}") from None
     try:
         wanted = rebuild(_observe(mount), time.time_ns() // 1000)
     except NotMounted:
+        return Wanted()  # and no groups either
+    except KernelRefused as error:
+        raise StartError(f"{lost}, and it cannot be rebuilt from the groups: {error}") from None
+    if not wanted.reservations:
         return Wanted()
-    if wanted.reservations:
-        names = ", ".join(sorted(wanted.reservations))
-        warn(f"{lost}; rebuilt from the groups in {mount.root}, as root's: {names}")
-        return wanted
-    return Wanted()
+    names = ", ".join(sorted(wanted.reservations))
+    warn(f"the state ({store.path}) is rebuilt from the groups in {mount.root}, as root's: {names}")
+    return wanted
+
+
+def _set_aside(store: Store, error: StoreDamagedError) -> str:
+    try:
+        aside = store.set_aside(time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()))
+    except OSError as failure:
+        raise StartError(
+            f"the state is damaged ({error}) and cannot be set aside: {failure.strerror}"
+        ) from None
+    return f"the state is damaged ({error}) and was set aside as {aside}"
 
 
 def _observe(mount: Resctrl) -> Snapshot:

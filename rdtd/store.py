@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
+from rdtd.core.cpus import MAXIMUM as MAXIMUM_CPUS
+from rdtd.core.errors import RdtdError
 from rdtd.core.model import (
     CacheId,
     CacheKey,
@@ -31,6 +33,7 @@ from rdtd.core.sizes import Amount, Unit
 __all__ = ["Store", "StoreDamagedError"]
 
 VERSION = 1
+_U32 = (1 << 32) - 1  # cache IDs, user IDs and CBMs are u32 in the kernel
 
 
 class StoreDamagedError(Exception):
@@ -47,14 +50,14 @@ class Store:
         """What was wanted, None where nothing was saved. Raises StoreDamagedError, or OSError."""
         try:
             with open(self.path, encoding="utf-8") as file:
-                document = json.load(file)
+                text = file.read()
         except FileNotFoundError:
             return None
         except ValueError as error:
             raise StoreDamagedError(f"{self.path}: {error}") from None
         try:
-            return _decode(document)
-        except Exception as error:
+            return _decode(json.loads(text))
+        except (ValueError, TypeError, LookupError, AttributeError, RecursionError, RdtdError) as error:
             raise StoreDamagedError(f"{self.path}: {type(error).__name__}: {error}") from None
 
     def save(self, wanted: Wanted) -> None:
@@ -111,42 +114,73 @@ def _encode_masks(masks: Masks) -> dict[str, str]:
 
 def _decode(document: Mapping[str, Any]) -> Wanted:
     if document["version"] != VERSION:
-        raise ValueError(f"version {document['version']} is unknown")
-    reservations = [_decode_reservation(one) for one in document["reservations"]]
+        raise ValueError(f"version {document['version']!r} is unknown")
+    reservations: dict[str, Reservation] = {}
+    reserved: dict[CacheKey, int] = {}
+    for one in map(_decode_reservation, document["reservations"]):
+        if one.name in reservations:
+            raise ValueError(f"reservation {one.name!r} is there twice")
+        reservations[one.name] = one
+        for granted in one.granted:
+            if reserved.get(granted.key, 0) & granted.mask:
+                raise ValueError(f"reservation {one.name!r} has ways of {granted.key} that another one has")
+            reserved[granted.key] = reserved.get(granted.key, 0) | granted.mask
     return Wanted(
-        reservations={one.name: one for one in reservations},
-        baselines={str(name): _decode_masks(masks) for name, masks in document["baselines"].items()},
-        written={str(name): _decode_masks(masks) for name, masks in document["written"].items()},
+        reservations=reservations,
+        baselines={name: _decode_masks(masks) for name, masks in document["baselines"].items()},
+        written={name: _decode_masks(masks) for name, masks in document["written"].items()},
     )
 
 
 def _decode_reservation(one: Mapping[str, Any]) -> Reservation:
     uid, client, bus = one["owner"]
-    return Reservation(
+    reservation = Reservation(
         name=check_name(one["name"]),
         regions=tuple(
             Region(
-                Amount(int(value), Unit(unit)),
+                Amount(_number(value), Unit(unit)),
                 Kind(kind),
-                int(level),
-                cache_id if isinstance(cache_id, int) else CacheId(cache_id),
+                _number(level),
+                CacheId(cache_id) if isinstance(cache_id, str) else _number(cache_id, _U32),
             )
             for kind, level, cache_id, unit, value in one["regions"]
         ),
         granted=tuple(
-            Granted(Kind(kind), CacheKey(int(level), int(cache_id)), int(mask, 16), int(size))
+            Granted(Kind(kind), CacheKey(_number(level), _number(cache_id, _U32)), _mask(mask), _number(size))
             for kind, level, cache_id, mask, size in one["granted"]
         ),
-        owner=Owner(int(uid), str(client), str(bus)),
+        owner=Owner(_number(uid, _U32), _text(client), _text(bus)),
         lifetime=Lifetime(one["lifetime"]),
-        created_usec=int(one["created"]),
-        cpus=frozenset(int(cpu) for cpu in one["cpus"]),
+        created_usec=_number(one["created"]),
+        cpus=frozenset(_number(cpu, MAXIMUM_CPUS) for cpu in one["cpus"]),
     )
+    if not reservation.regions or not all(granted.mask for granted in reservation.granted):
+        raise ValueError(f"reservation {reservation.name!r} has an empty region")
+    return reservation
 
 
 def _decode_masks(masks: Mapping[str, str]) -> dict[Domain, int]:
     found = {}
     for name, mask in masks.items():
         resource, _, cache_id = name.rpartition(":")
-        found[Domain(resource, int(cache_id))] = int(mask, 16)
+        found[Domain(resource, _number(int(cache_id), _U32))] = _mask(mask)
     return found
+
+
+def _number(value: object, maximum: int = (1 << 63) - 1) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= maximum:
+        raise ValueError(f"{value!r:.40} is not a number from 0 to {maximum}")
+    return value
+
+
+def _mask(text: str) -> int:
+    mask = int(text, 16)
+    if f"{mask:x}" != text or mask > _U32:
+        raise ValueError(f"{text!r:.40} is not a mask")
+    return mask
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r:.40} is not a text")
+    return value
