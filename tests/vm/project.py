@@ -52,11 +52,11 @@ def write_job(
         _add_project(archive)
         for file in GUEST_FILES.iterdir():
             if file.suffix in (".service", ".target"):
-                archive.add(file, f"usr/lib/systemd/system/{file.name}", filter=_as_root)
+                archive.add(file, f"usr/lib/systemd/system/{file.name}", filter=as_root)
             elif file not in BOOT_FILES:
-                archive.add(file, f"{GUEST_DIRECTORY}/{file.name}", filter=_as_root)
+                archive.add(file, f"{GUEST_DIRECTORY}/{file.name}", filter=as_root)
         for file in files:
-            archive.add(file, f"{FILES}/{file.name}", filter=_as_root)
+            archive.add(file, f"{FILES}/{file.name}", filter=as_root)
         _add_text(archive, f"{GUEST_DIRECTORY}/job", job_script(command, terminal), 0o755)
         _add_text(archive, f"{RESULTS}/files/.keep", "")
 
@@ -115,10 +115,10 @@ def extract_files(results: Path, directory: Path) -> None:
 def _add_project(archive: tarfile.TarFile) -> None:
     for part in PARTS:
         if (CHECKOUT / part).exists():
-            archive.add(CHECKOUT / part, f"{SOURCE}/{part}", filter=_as_root)
+            archive.add(CHECKOUT / part, f"{SOURCE}/{part}", filter=as_root)
     for pattern, directory in SYSTEM_FILES.items():
         for file in sorted(CHECKOUT.glob(pattern)):
-            archive.add(file, f"{directory}/{file.name}", filter=_as_root)
+            archive.add(file, f"{directory}/{file.name}", filter=as_root)
     _add_text(archive, f"usr/local/lib/python{PYTHON}/dist-packages/rdtd.pth", f"/{SOURCE}\n")
     for name, target in _scripts().items():
         module, _, function = target.partition(":")
@@ -135,7 +135,8 @@ def _scripts() -> Mapping[str, str]:
     return scripts
 
 
-def _as_root(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
+def as_root(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
+    """A filter of `TarFile.add`: everything belongs to root, compiled Python stays out."""
     if "__pycache__" in member.name:
         return None
     member.uid = member.gid = 0

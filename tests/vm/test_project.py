@@ -13,6 +13,7 @@ from tests.vm.project import (
     FILES,
     RESULTS,
     SOURCE,
+    as_root,
     exit_status,
     extract_files,
     job_script,
@@ -43,9 +44,16 @@ def test_the_project_is_in_the_archive_as_if_installed(archive: Path) -> None:
         assert {"usr/bin/rdtd", "usr/bin/rdtctl", "usr/share/dbus-1/system.d/org.rdtd1.conf"} <= names
         assert {f"{GUEST_SIDE}/job", f"{GUEST_SIDE}/finish", f"{GUEST_SIDE}/smoke"} <= names
         assert {"usr/lib/systemd/system/rdtd-vm-job.service", f"{FILES}/extra.deb"} <= names
-        assert not [name for name in names if "__pycache__" in name]
-        assert {(member.uid, member.gid) for member in job} == {(0, 0)}
         assert job.getmember("usr/bin/rdtctl").mode == 0o755
+
+
+def test_files_belong_to_root_and_compiled_python_stays_out() -> None:
+    member = tarfile.TarInfo("rdtd/a.py")
+    member.uid = member.gid = 1000
+    rooted = as_root(member)
+    assert rooted is not None
+    assert (rooted.uid, rooted.gid, rooted.uname) == (0, 0, "root")
+    assert as_root(tarfile.TarInfo("rdtd/__pycache__/a.pyc")) is None
 
 
 def test_a_directory_of_the_root_file_system_is_not_replaced(archive: Path) -> None:
