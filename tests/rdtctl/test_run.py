@@ -208,9 +208,13 @@ def test_ctrl_c_reaches_the_command_once(rdtctl: Rdtctl) -> None:
     os.close(theirs)
     try:
         assert line_of(process) == "ready\n"
+        # rdtctl is stopped meanwhile: two signals at once would be one.
+        process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, process.pid, os.WSTOPPED)
         os.write(ours, b"\x03")
         assert line_of(process) == "interrupted\n"
-        process.send_signal(signal.SIGUSR1)  # what is sent on comes in the order of the signals' numbers
+        process.send_signal(signal.SIGUSR1)  # it takes signals in the order of their numbers
+        process.send_signal(signal.SIGCONT)
         assert line_of(process) == "1 times\n"
         assert process.wait(60) == 7
         process.communicate()

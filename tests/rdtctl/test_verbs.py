@@ -1,6 +1,7 @@
 """The verbs against the daemon: what they do, print and answer."""
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -215,6 +216,21 @@ def test_bad_input_is_one_clear_line(
 
 def test_bad_input_has_changed_nothing(shared_rdtctl: Rdtctl) -> None:
     assert shared_rdtctl.json("list") == {"reservations": []}
+
+
+def test_others_may_look_but_not_change(start_daemon: StartDaemon) -> None:
+    policy = Path(__file__).parents[2] / "dbus" / "org.rdtd1.conf"
+    rdtctl = Rdtctl(start_daemon(policies=(policy,)))
+
+    def as_nobody(*arguments: str) -> subprocess.CompletedProcess[str]:
+        become = ["setpriv", "--reuid=65534", "--clear-groups"]
+        command = [*become, *map(str, rdtctl.command(*arguments))]
+        return subprocess.run(command, env=rdtctl.environment, capture_output=True, text=True)
+
+    assert as_nobody("free").returncode == 0
+    denied = as_nobody("reserve", "vm", "size=1ways")
+    assert denied.returncode == 4
+    assert denied.stderr.startswith("rdtctl: user 65534 may ")
 
 
 def test_no_daemon(rdtctl: Rdtctl) -> None:
