@@ -96,12 +96,12 @@ class Engine:
             repairs = plan(before, snapshot, self.policy)
             found = drifts(adopted, repairs, snapshot)
             self.wanted, self.restless = before, bool(repairs)
-            self._drifts += found[: len(adopted)]
+            self._drifts += [one for one in found if one.kind == "baseline"]
             wanted = decide(before, snapshot)
             under_way = work(snapshot) if work else None
             self._want(wanted)
             # What an earlier turn found and could not repair is told as it was found.
-            repaired = tuple(self._unrepaired.get(one.group, one) for one in found[len(adopted) :])
+            repaired = tuple(self._unrepaired.get(one.group, one) for one in found if one.kind != "baseline")
             self._unrepaired = {one.group: one for one in repaired}
             self._turn = _Turn(before, under_way, repaired)
             return self._converge()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from rdtd.core.adopt import Adopted
@@ -34,18 +34,25 @@ def mask_text(masks: Masks) -> str:
     return " ".join(f"{resource}:{';'.join(entries)}" for resource, entries in lines.items())
 
 
-def drifts(adopted: Iterable[Adopted], repairs: Plan, snapshot: Snapshot) -> tuple[Drift, ...]:
+def drifts(adopted: Collection[Adopted], repairs: Plan, snapshot: Snapshot) -> tuple[Drift, ...]:
     """What an observation found: masks that became baselines, and what the repairs say was different."""
-    found: list[Drift] = []
+    set_outside: dict[tuple[str, bool], list[Adopted]] = {}
     for change in adopted:
-        was = mask_text({change.domain: change.found})
+        set_outside.setdefault((change.group, change.refused), []).append(change)
+    found: list[Drift] = []
+    for (group, refused), changes in set_outside.items():
         done = "it is the new baseline, without the reserved ways"
-        if change.refused:
-            done = f"too little is left beside the reservations; put back to {change.expected:x}"
-        found.append(Drift(change.group, "baseline", {"found": was, "done": done}))
+        if refused:
+            back = mask_text({change.domain: change.expected for change in changes})
+            done = f"too little is left beside the reservations; put back to {back}"
+        was = mask_text({change.domain: change.found for change in changes})
+        found.append(Drift(group, "baseline", {"found": was, "done": done}))
     created = {step.group for step in repairs if isinstance(step, CreateGroup)}
     known = {drift.group for drift in found}
+    shared = {change.domain for change in adopted if not change.refused}
     for step in repairs:
+        if isinstance(step, WriteMasks) and step.group not in known and step.masks.keys() <= shared:
+            continue  # a reservation follows the baseline where it has no ways of its own
         if step.group in known or (step.group in created and not isinstance(step, CreateGroup)):
             continue
         known.add(step.group)

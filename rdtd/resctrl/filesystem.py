@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -103,8 +104,10 @@ class Resctrl:
             masks: Masks = parse_schemata(read_text(self._path(name, "schemata")))
             mode = read_text(self._path(name, "mode")).strip()
             cpus = parse_cpus(read_text(self._path(name, "cpus_list")))
-        except FileNotFoundError:
-            return None
+        except OSError as error:
+            if error.errno in (errno.ENOENT, errno.ENODEV):  # ENODEV: kernfs, for a file that was open
+                return None
+            raise
         return Group(name, masks, mode, cpus)
 
     def apply(self, step: Step) -> None:

@@ -52,7 +52,8 @@ def host(shared_daemon: Daemon) -> Iterator[Host]:
         yield found
         found.clean()
         assert mount.dump() == before
-        assert "Traceback" not in shared_daemon.log.read_text()
+        log = shared_daemon.log.read_text()
+        assert "Traceback" not in log, log
 
 
 @pytest.fixture
