@@ -18,7 +18,9 @@ PURE = {
 }  # fmt: skip
 
 # What rdtctl may use of the core: a client that starts fast leaves the rest alone.
-PURE_HELPERS = tuple(f"rdtd.core.{name}" for name in ("cpus", "errors", "masks", "model", "sizes", "spec"))
+PURE_HELPERS = tuple(
+    f"rdtd.core.{name}" for name in ("cpus", "errors", "masks", "model", "sizes", "spec", "texts")
+)
 
 # A library, and the modules that alone may import it.
 ONLY_IN = {

@@ -199,7 +199,7 @@ class ObjectTree:
             asyncio.get_running_loop().call_exception_handler(context)
 
     def _is_managed(self, path: str) -> bool:
-        """Whether there is an ObjectManager that speaks for this path: one above it that is exported itself."""
+        """Whether there is an ObjectManager that speaks for this path: one above it that is exported."""
         below = path.startswith(self._manager_path.rstrip("/") + "/") and path != "/"
         return below and self._manager_path in self._exported
 

@@ -29,8 +29,8 @@ from rdtd.core.errors import Exists, NoClosid, NoSpace, NotFound
 from rdtd.core.model import PREFIX, Cache, CacheKey, Granted, Region, Reservation, Snapshot, Wanted
 from rdtd.core.placement import Place, free_ways, place
 from rdtd.core.request import Unit, by_level, normalize, units
-from rdtd.core.sizes import format_bytes
 from rdtd.core.space import Policy, Space, space_of
+from rdtd.core.texts import format_bytes
 
 __all__ = ["find", "release", "reserve", "resize"]
 

@@ -25,7 +25,7 @@ class Exists(RdtdError):
 
 
 class NotFound(RdtdError):
-    """There is no such reservation, cache, thread or CPU."""
+    """There is no such reservation, thread or CPU."""
 
 
 class Unsupported(RdtdError):

@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from rdtd.core.errors import InvalidRequest
 
-__all__ = ["Amount", "Unit", "format_bytes", "parse_amount"]
+__all__ = ["Amount", "Unit", "parse_amount"]
 
 # A size is a D-Bus `t`, but callers compute with signed 64-bit numbers, and no cache comes near either.
 MAXIMUM = (1 << 63) - 1
@@ -80,11 +80,3 @@ def parse_amount(text: str) -> Amount:
     if in_bytes is None:
         raise InvalidRequest(f"size {text!r}: unknown unit {match[2]!r}; units are b, kb, mb, gb, ways and %")
     return Amount(value * _FACTORS[in_bytes[1]])
-
-
-def format_bytes(size: int) -> str:
-    """For a person: `12 MiB`, `1.38 MiB`, `560 KiB`, `3 B`."""
-    for factor, unit in ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")):
-        if size >= factor:
-            return f"{size / factor:.2f}".rstrip("0").rstrip(".") + f" {unit}"
-    return f"{size} B"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from rdtd.core.sizes import format_bytes
+from rdtd.core.texts import format_bytes
 from rdtd.rdtctl import documents
 from rdtd.rdtctl.arguments import Command, Context, Parser
 from rdtd.rdtctl.exits import DONE

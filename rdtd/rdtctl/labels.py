@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from rdtd.core.cpus import format_cpus
-from rdtd.core.sizes import format_bytes
+from rdtd.core.texts import format_bytes
 from rdtd.rdtctl.values import Granted
 
 

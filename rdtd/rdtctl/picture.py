@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from string import ascii_lowercase
 
-from rdtd.core.sizes import format_bytes
+from rdtd.core.texts import format_bytes
 from rdtd.rdtctl.labels import in_words
 from rdtd.rdtctl.values import Cache, Picture, Reservation
 

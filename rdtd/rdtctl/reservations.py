@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from rdtd.core.sizes import format_bytes
+from rdtd.core.texts import format_bytes
 from rdtd.rdtctl import documents
 from rdtd.rdtctl.arguments import Command, Context, Parser
 from rdtd.rdtctl.exits import DONE

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
+from enum import Enum
 
 from rdtd.core.errors import KernelRefused, NoClosid, NotMounted, RdtdError
 
-__all__ = ["explain", "read_text", "write_text"]
+__all__ = ["Told", "explain", "read_text", "write_text"]
 
 # The kernel's handler ran and set last_cmd_status. With any other error the request did not get that far,
 # and the text that stands there is about an older command.
@@ -36,13 +37,21 @@ def write_text(path: str, text: str) -> None:
         os.close(fd)
 
 
-def explain(root: str, what: str, error: OSError) -> RdtdError:
+class Told(Enum):
+    """What last_cmd_status holds after a command was refused."""
+
+    ALL = "all"  # the command cleared it first: every line is about it
+    LAST = "last"  # up to 6.12 mkdir and the cpus files only add a line
+    NOTHING = "nothing"  # rmdir says nothing there
+
+
+def explain(root: str, what: str, error: OSError, told: Told = Told.ALL) -> RdtdError:
     """The error to raise for a change that the kernel did not take, with its own words for the reason."""
     if error.errno in _GONE and not os.path.exists(os.path.join(root, "schemata")):
         return NotMounted(f"{what}: resctrl is not mounted at {root} any more")
     if error.errno == errno.EROFS:
         return KernelRefused(f"{what}: resctrl is mounted read-only at {root}; remount it with -o rw")
-    status = _last_cmd_status(root) if error.errno in _TOLD else ""
+    status = _last_cmd_status(root, told) if error.errno in _TOLD else ""
     reason = f"last_cmd_status: {status}" if status else "the kernel gave no reason in last_cmd_status"
     text = f"{what}: {error.strerror} ({errno.errorcode.get(error.errno or 0, error.errno)}); {reason}"
     if error.errno == errno.ENOSPC and "CLOSID" in status:
@@ -50,9 +59,12 @@ def explain(root: str, what: str, error: OSError) -> RdtdError:
     return KernelRefused(text)
 
 
-def _last_cmd_status(root: str) -> str:
+def _last_cmd_status(root: str, told: Told) -> str:
+    if told is Told.NOTHING:
+        return ""
     try:
-        text = read_text(os.path.join(root, "info", "last_cmd_status")).strip()
+        lines = read_text(os.path.join(root, "info", "last_cmd_status")).splitlines()
     except OSError:
         return ""
-    return "" if text == "ok" else text
+    lines = [line.strip() for line in lines if line.strip() not in ("", "ok")]
+    return "; ".join(lines if told is Told.ALL else lines[-1:])

@@ -11,7 +11,7 @@ from rdtd.core.cpus import format_cpus, parse_cpus
 from rdtd.core.errors import InvalidRequest, KernelRefused, NotMounted
 from rdtd.core.model import DEFAULT_GROUP, Cache, CacheKey, Group, Masks, Snapshot
 from rdtd.core.plan import CreateGroup, RemoveGroup, Step, WriteCpus, WriteMasks
-from rdtd.resctrl.files import explain, read_text, write_text
+from rdtd.resctrl.files import Told, explain, read_text, write_text
 from rdtd.resctrl.lock import take
 from rdtd.resctrl.schemata import format_schemata, parse_schemata
 from rdtd.resctrl.topology import read_caches, read_closids, read_cpus_of, read_online
@@ -114,14 +114,14 @@ class Resctrl:
         """One step of a plan. Raises NoClosid, KernelRefused or NotMounted, with the kernel's reason."""
         match step:
             case RemoveGroup(group):
-                self._change(f"rmdir {group!r}", lambda: os.rmdir(self._path(group)))
+                self._change(f"rmdir {group!r}", lambda: os.rmdir(self._path(group)), Told.NOTHING)
             case CreateGroup(group):
-                self._change(f"mkdir {group!r}", lambda: os.mkdir(self._path(group), 0o755))
+                self._change(f"mkdir {group!r}", lambda: os.mkdir(self._path(group), 0o755), Told.LAST)
             case WriteMasks(group, masks):
                 for text in format_schemata(masks):
                     self._write(group, "schemata", text)
             case WriteCpus(group, cpus):
-                self._write(group, "cpus_list", format_cpus(cpus) + "\n")
+                self._write(group, "cpus_list", format_cpus(cpus) + "\n", Told.LAST)
 
     def move_task(self, group: str, task: int) -> None:
         """Moves one thread. Raises ProcessLookupError when it is gone, else as apply()."""
@@ -139,17 +139,15 @@ class Resctrl:
         except FileNotFoundError:
             return frozenset()
 
-    def _write(self, group: str, file: str, text: str) -> None:
-        where = f"group {group!r}" if group else "the default group"
-        self._change(
-            f"write {text.strip()!r} to {file} of {where}", lambda: write_text(self._path(group, file), text)
-        )
+    def _write(self, group: str, file: str, text: str, told: Told = Told.ALL) -> None:
+        what = f"write {text.strip()!r} to {file} of {f'group {group!r}' if group else 'the default group'}"
+        self._change(what, lambda: write_text(self._path(group, file), text), told)
 
-    def _change(self, what: str, change: Callable[[], None]) -> None:
+    def _change(self, what: str, change: Callable[[], None], told: Told) -> None:
         try:
             change()
         except OSError as error:
-            raise explain(self.root, what, error) from error
+            raise explain(self.root, what, error, told) from error
 
     def _path(self, group: str, *rest: str) -> str:
         return os.path.join(self.root, group, *rest)
