@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import subprocess
 import sys
 import time
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from bench.growth import compare_allocation, compare_daemon
 from bench.native import built
 from bench.process import report_process
 from rdtd import __version__
+from rdtd.simulator.mounting import SimulatorError
+from tests.support.daemon import DaemonFailedError
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +45,21 @@ def main() -> int:
     effort = _QUICK if parser.parse_args().quick else Effort()
     begun = time.monotonic()
     say(_machine())
+    try:
+        _measure(effort)
+    except (OSError, subprocess.CalledProcessError, SimulatorError, DaemonFailedError) as error:
+        sys.exit(f"bench: {error}")
+    say()
+    say(f"measured in {time.monotonic() - begun:.0f} s")
+    return 0
+
+
+def _measure(effort: Effort) -> None:
     with built() as programs:
         compare_calls(programs, effort.rounds, effort.lists, effort.pairs, effort.seconds)
         compare_daemon(programs, effort.grown, effort.seconds)
     compare_allocation(effort.times)
     report_process(effort.starts, effort.window)
-    say()
-    say(f"measured in {time.monotonic() - begun:.0f} s")
-    return 0
 
 
 def _machine() -> str:

@@ -42,17 +42,19 @@ def _field(path: str, name: str) -> int:
 
 def report_process(starts: int, window: float) -> None:
     """`starts` starts of each kind; wake-ups are counted over `window` seconds."""
+    with Daemon() as daemon:
+        ready = {"2 caches, nothing to restore": _starts(daemon, starts, lambda: None)}
     with Daemon(LARGE) as daemon:
         fresh = Memory.of(_pid(daemon))
         idle = _wake_ups(_pid(daemon), window)
-        ready = {"with nothing to restore": _starts(daemon, starts, lambda: None)}
-        ready[f"with {MANY} reservations, their groups gone"] = _starts(daemon, starts, lambda: _lose(daemon))
+        ready["32 caches, nothing to restore"] = _starts(daemon, starts, lambda: None)
+        ready[f"32 caches, {MANY} reservations, groups gone"] = _starts(daemon, starts, lambda: _lose(daemon))
         full = Memory.of(_pid(daemon))
         idle_full = _wake_ups(_pid(daemon), window)
-        ready[f"with {MANY} reservations, their groups still there"] = _starts(daemon, starts, lambda: None)
+        ready[f"32 caches, {MANY} reservations, groups there"] = _starts(daemon, starts, lambda: None)
     bare = median([_bare_start() for _ in range(starts)])
     rows = [["python -c 'import asyncio', to its end", shown(bare), "1.00"]]
-    rows += [[f"rdtd, {title}", shown(took), ratio(took, bare)] for title, took in ready.items()]
+    rows += [[title, shown(took), ratio(took, bare)] for title, took in ready.items()]
     table("From exec to READY", ("median", "ratio"), rows)
     rows = [
         fresh.row("after the start"),
