@@ -17,7 +17,7 @@ from rdtd import __version__, config
 from rdtd.bus.connection import Connection
 from rdtd.bus.errors import BusError, BusGone, BusTimeout, NameTaken, NoBus
 from rdtd.bus.service import BUS_NAME, Service
-from rdtd.core.errors import RdtdError
+from rdtd.core.errors import NotMounted, RdtdError
 from rdtd.engine import Engine
 from rdtd.log import LEVELS, start_logging
 from rdtd.manager import Manager, Published
@@ -27,6 +27,7 @@ from rdtd.resctrl.watch import Watch
 from rdtd.startup import StartError, claim, restore
 from rdtd.store import Store
 from rdtd.threads import Threads
+from rdtd.triggers import CpuWatch, MountWatch
 
 log = logging.getLogger("rdtd")
 
@@ -129,7 +130,33 @@ async def _serve(manager: Manager, watch: Watch, bus: str) -> int:
         await connection.request_name(BUS_NAME)
     except (BusError, BusGone, BusTimeout) as error:
         raise StartError(f"cannot serve {BUS_NAME} on the bus: {error}") from None
+    with ExitStack() as triggers:
+        _listen(triggers, loop, manager, watch)
+        return await _until(stopped, manager, service, connection, bus)
+
+
+def _listen(triggers: ExitStack, loop: asyncio.AbstractEventLoop, manager: Manager, watch: Watch) -> None:
+    """Looks again on everything that can change resctrl: its files, mounts, CPUs."""
     loop.add_reader(watch.fd, manager.hint)
+    triggers.callback(loop.remove_reader, watch.fd)
+    mounts = MountWatch()
+    triggers.callback(mounts.close)
+    loop.add_reader(mounts.fd, manager.poke)
+    triggers.callback(loop.remove_reader, mounts.fd)
+    try:
+        cpus = CpuWatch()
+    except OSError as error:
+        log.warning("CPU hotplug is seen late: no uevents from the kernel (%s)", error.strerror)
+        return
+    triggers.callback(cpus.close)
+    loop.add_reader(cpus.fd, lambda: manager.poke() if cpus.changed() else None)
+    triggers.callback(loop.remove_reader, cpus.fd)
+
+
+async def _until(
+    stopped: asyncio.Event, manager: Manager, service: Service, connection: Connection, bus: str
+) -> int:
+    loop = asyncio.get_running_loop()
     tasks = [
         loop.create_task(manager.run(_cannot_repair)),
         loop.create_task(_keep_connected(service, connection, bus)),
@@ -144,7 +171,6 @@ async def _serve(manager: Manager, watch: Watch, bus: str) -> int:
         await stopped.wait()
         notify("STOPPING=1")
     finally:
-        loop.remove_reader(watch.fd)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -206,13 +232,20 @@ def _tell(manager: Manager, published: Published) -> None:
             drift.details["found"],
             drift.details["done"],
         )
-    for name, reason in published.after.degraded.items():
+    unmounted = [public.state == "unmounted" for public in (published.before, published.after)]
+    if unmounted == [False, True]:
+        log.warning("resctrl is not mounted at %s any more; waiting for it", manager.root)
+    elif unmounted == [True, False]:
+        log.info("resctrl is mounted at %s", manager.root)
+    for name, reason in published.after.degraded.items() if not unmounted[1] else ():
         if published.before.degraded.get(name) != reason:
             log.warning("reservation %s is not whole: %s", name, reason)
     notify(f"STATUS={_status(manager)}")
 
 
 def _cannot_repair(error: Exception) -> None:
+    if isinstance(error, NotMounted):
+        return  # told when it went away
     if isinstance(error, RdtdError):
         log.warning("cannot put resctrl right now: %s", error)
     else:

@@ -164,6 +164,10 @@ class Manager:
         self._engine.look_at_everything()
         return (await self._turn(lambda wanted, _: wanted)).steps
 
+    def poke(self) -> None:
+        """Says that something may have changed."""
+        self._poked.set()
+
     def hint(self) -> None:
         """Says that there may be hints. Those that come during a turn are looked at when it ends."""
         if self._hinted() and not self._one_at_a_time.locked():
