@@ -54,7 +54,7 @@ def place(space: Space, sizes: Sequence[int], had: int = 0) -> Place | None:
     best: Place | None = None
     for found in _contiguous(space.candidates, tuple(sizes)):
         union = _union(found)
-        if not space.spares(union):
+        if not space.spares(union, had):
             continue
         candidate = Place(found, _score(space, found, union, had))
         if best is None or candidate.score < best.score:
@@ -122,7 +122,7 @@ def _scattered(space: Space, sizes: Sequence[int], had: int) -> Place | None:
         taken: list[int] = []
         union = 0
         for way in sorted(masks.ways_of(space.candidates), key=order):
-            if len(taken) < asked and space.spares(union | 1 << way):
+            if len(taken) < asked and space.spares(union | 1 << way, had):
                 taken.append(way)
                 union |= 1 << way
         if len(taken) == asked:

@@ -2,8 +2,10 @@
 
 Take away before giving. At no time between two steps do a reservation's ways overlap another group that
 rdtd writes, if they did not before: groups that must go are removed, those that lose ways are narrowed,
-and only then are ways given, first to reservations and last to the groups that share. Taking a failed
-change back is a plan as well: the one from what is there to what was wanted before.
+and only then are ways given, first to reservations and last to the groups that share. One case is left:
+a reservation that is resized can have to change places with a group whose only ways it gets, and one of
+the two is written first. Taking a failed change back is a plan as well: the one from what is there to what
+was wanted before.
 """
 
 from __future__ import annotations
@@ -55,15 +57,17 @@ def targets(wanted: Wanted, snapshot: Snapshot, policy: Policy) -> dict[str, dic
     """The masks that each group which rdtd writes shall have, by group.
 
     A reservation has its granted masks, and what the default group keeps in every other domain. The
-    groups that yield have what is left of their baselines.
+    groups that yield have what is left of their baselines, or all where too little would be left.
     """
     found: dict[str, dict[Domain, int]] = {DEFAULT_GROUP: {}}
     reserved = wanted.reserved()
     for cache in snapshot.caches.values():
         for one in yielding_groups(wanted, cache, snapshot, policy):
             taken = reserved.get(cache.key, 0)
-            if one.group in snapshot.groups and leaves_enough(cache, one.baseline, taken):
-                found.setdefault(one.group, {})[one.domain] = kept(cache, one.baseline, taken)
+            if one.group in snapshot.groups:
+                narrowed = leaves_enough(cache, one.baseline, taken)
+                mask = kept(cache, one.baseline, taken) if narrowed else one.baseline
+                found.setdefault(one.group, {})[one.domain] = mask
     shared = found[DEFAULT_GROUP]
     for reservation in wanted.reservations.values():
         masks = dict(shared)

@@ -87,14 +87,14 @@ class Space:
                 mask |= kept(self.cache, one.baseline, self.reserved)
         return mask
 
-    def spares(self, taken: int) -> bool:
-        """Whether every yielding group keeps its floor when these ways are taken too.
+    def spares(self, taken: int, had: int = 0) -> bool:
+        """Whether every yielding group keeps its floor when these ways are taken in place of those.
 
         A group that is under its floor already (an administrator's choice) must not lose any more.
         """
         return all(
             kept(self.cache, one.baseline, self.reserved | taken).bit_count()
-            >= min(one.floor, kept(self.cache, one.baseline, self.reserved).bit_count())
+            >= min(one.floor, kept(self.cache, one.baseline, self.reserved | had).bit_count())
             for one in self.yielding
         )
 

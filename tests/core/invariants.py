@@ -30,6 +30,8 @@ from rdtd.core.space import ForeignGroups, Policy
 
 __all__ = ["Invariant", "hold"]
 
+Overlap = tuple[str, CacheKey, str, int]
+
 EXCLUSIVE = ("exclusive", "pseudo-locked")
 
 
@@ -55,8 +57,11 @@ class Invariant(StrEnum):
     KEEPS = "a smaller reservation keeps of its ways what it can"
 
 
+checked = frozenset(Invariant)  # a test of one invariant leaves the others out
+
+
 def hold(invariant: Invariant, truth: object, *details: object) -> None:
-    assert truth, f"{invariant}: {', '.join(str(detail) for detail in details)}"
+    assert truth or invariant not in checked, f"{invariant}: {', '.join(str(detail) for detail in details)}"
 
 
 def ways_of_amount(amount: Amount, cache: Cache) -> int:
@@ -224,16 +229,27 @@ def free_oracle(cache: Cache, wanted: Wanted, snapshot: Snapshot, policy: Policy
     return 0
 
 
-def overlaps(wanted: Wanted, written: Set[str], snapshot: Snapshot) -> set[tuple[str, CacheKey, str, int]]:
+def overlaps(reservations: Iterable[Reservation], written: Set[str], snapshot: Snapshot) -> set[Overlap]:
     """Every way that one of these groups has where it shall have ways of its own, and another has as well."""
-    found: set[tuple[str, CacheKey, str, int]] = set()
-    for reservation in wanted.reservations.values():
-        if reservation.group not in written:
+    found: set[Overlap] = set()
+    for reservation in reservations:
+        if reservation.group not in written or reservation.group not in snapshot.groups:
             continue
         for key in {granted.key for granted in reservation.granted} & set(snapshot.caches):
             cache = snapshot.caches[key]
             own = snapshot.groups[reservation.group].ways_in(cache)
-            for other in written - {reservation.group}:
+            for other in written & set(snapshot.groups) - {reservation.group}:
                 shared = own & snapshot.groups[other].ways_in(cache)
                 found |= {(reservation.name, key, other, way) for way in masks.ways_of(shared)}
+    return found
+
+
+def changing_places(wanted: Wanted, other: Wanted, snapshot: Snapshot) -> set[tuple[str, CacheKey]]:
+    """Where a resized reservation keeps less than a mask: there it can have to swap with a group."""
+    found: set[tuple[str, CacheKey]] = set()
+    for name in wanted.reservations.keys() & other.reservations.keys():
+        for key, cache in snapshot.caches.items():
+            before, after = other.reservations[name].ways_in(key), wanted.reservations[name].ways_in(key)
+            if before and after and (before & after).bit_count() < cache.smallest:
+                found.add((name, key))
     return found

@@ -20,6 +20,7 @@ from rdtd.core.errors import NoClosid, NoSpace, RdtdError
 from rdtd.core.model import (
     DEFAULT_GROUP,
     Cache,
+    CacheId,
     CacheKey,
     Domain,
     Granted,
@@ -44,11 +45,14 @@ CPUS = frozenset(range(8))
 class Owning(RuleBasedStateMachine):
     """rdtd's core on one host."""
 
+    HOSTS = strategies.hosts()
+
     kernel: Kernel
     wanted: Wanted
 
-    @initialize(host=strategies.hosts())
-    def start(self, host: strategies.Host) -> None:
+    @initialize(data=st.data())
+    def start(self, data: st.DataObject) -> None:
+        host = data.draw(self.HOSTS)
         self.policy = host.policy
         self.kernel = Kernel(host.caches, host.closids, CPUS)
         self.kernel.write_masks(DEFAULT_GROUP, host.baseline)
@@ -61,32 +65,44 @@ class Owning(RuleBasedStateMachine):
 
     @rule(name=NAMES, data=st.data(), cut=st.integers(0, 12), stay=st.booleans())
     def reserve(self, name: str, data: st.DataObject, cut: int, stay: bool) -> None:
-        asked = self._asked(name, data)
+        self._reserve(self._asked(name, data), cut, stay)
+
+    @rule(name=NAMES, data=st.data(), ways=st.integers(1, 3), cut=st.integers(0, 12))
+    def reserve_few_ways(self, name: str, data: st.DataObject, ways: int, cut: int) -> None:
+        """The usual request, which fits most of the time."""
+        key = data.draw(st.sampled_from(sorted(self.kernel.online)))
+        where: int | CacheId = CacheId.ANY if data.draw(st.booleans()) else key.cache_id
+        pair = self.kernel.caches[key].cdp and data.draw(st.booleans())
+        kinds = (Kind.CODE, Kind.DATA) if pair else (Kind.BOTH,)
+        regions = tuple(Region(Amount(ways, Unit.WAYS), kind, key.level, where) for kind in kinds)
+        self._reserve(Reservation(name, regions, (), Owner(0)), cut, stay=True)
+
+    def _reserve(self, asked: Reservation, cut: int, stay: bool) -> None:
         before = self.wanted, self.kernel.snapshot()
         try:
             new = self._request(lambda: allocator.reserve(self.wanted, before[1], self.policy, asked))
         except RdtdError:
             return
-        if self.wanted.reservations.get(name):
-            hold(Invariant.AGAIN, new == self.wanted, name)
+        if asked.name in self.wanted.reservations:
+            hold(Invariant.AGAIN, new == self.wanted, asked.name)
             return
-        if not self._change(new, name, cut):
-            return
-        if not stay:
-            self._change(allocator.release(self.wanted, name), name, cut)
-            hold(Invariant.BACK, self.kernel.snapshot() == before[1], name, "the masks differ")
-            hold(Invariant.BACK, self.wanted == before[0], name, "what is wanted differs")
+        if self._change(new, asked.name, cut) and not stay:
+            self._change(allocator.release(self.wanted, asked.name), asked.name, cut)
+            hold(Invariant.BACK, self.kernel.snapshot() == before[1], asked.name, "the masks differ")
+            hold(Invariant.BACK, self.wanted == before[0], asked.name, "what is wanted differs")
 
-    @rule(name=NAMES, cut=st.integers(0, 12))
-    def release(self, name: str, cut: int) -> None:
+    @rule(data=st.data(), cut=st.integers(0, 12))
+    def release(self, data: st.DataObject, cut: int) -> None:
+        name = self._known_name(data)
         try:
             new = self._request(lambda: allocator.release(self.wanted, name))
         except RdtdError:
             return
         self._change(new, name, cut)
 
-    @rule(name=NAMES, data=st.data(), cut=st.integers(0, 12))
-    def resize(self, name: str, data: st.DataObject, cut: int) -> None:
+    @rule(data=st.data(), cut=st.integers(0, 12))
+    def resize(self, data: st.DataObject, cut: int) -> None:
+        name = self._known_name(data)
         asked = self._asked(name, data).regions
         snapshot = self.kernel.snapshot()
         try:
@@ -94,6 +110,9 @@ class Owning(RuleBasedStateMachine):
         except RdtdError:
             return
         self._change(new, name, cut)
+
+    def _known_name(self, data: st.DataObject) -> str:
+        return data.draw(st.sampled_from(sorted(self.wanted.reservations) or ["nobody"]))
 
     @rule(data=st.data(), percent=st.integers(1, 99))
     def shrink(self, data: st.DataObject, percent: int) -> None:
@@ -108,7 +127,11 @@ class Owning(RuleBasedStateMachine):
             return
         ways = max(old.granted[0].ways * percent // 100, 1)
         region = replace(old.regions[0], amount=Amount(ways, Unit.WAYS))
-        new = allocator.resize(self.wanted, self.kernel.snapshot(), self.policy, old.name, (region,))
+        try:
+            new = allocator.resize(self.wanted, self.kernel.snapshot(), self.policy, old.name, (region,))
+        except NoSpace as error:
+            hold(Invariant.KEEPS, False, error)
+            return
         (granted,) = new.reservations[old.name].granted
         hold(Invariant.KEEPS, granted.key == cache.key, old, granted)
         if not cache.sparse or inv.longest(old.granted[0].mask) == old.granted[0].ways:
@@ -140,8 +163,8 @@ class Owning(RuleBasedStateMachine):
 
     # What happens outside.
 
-    @rule(name=FOREIGN, data=st.data())
-    def foreign_group(self, name: str, data: st.DataObject) -> None:
+    @rule(name=FOREIGN, data=st.data(), everywhere=st.booleans())
+    def foreign_group(self, name: str, data: st.DataObject, everywhere: bool) -> None:
         """Somebody makes or changes a group, and may set all masks before rdtd looks, or after it."""
         try:
             if name not in self.kernel.groups:
@@ -149,7 +172,23 @@ class Owning(RuleBasedStateMachine):
                 if data.draw(st.booleans()):
                     self.turn()
             caches = self.kernel.snapshot().caches
-            self.kernel.write_masks(name, data.draw(strategies.changed_masks(caches, empty=True)))
+            self.kernel.write_masks(name, data.draw(strategies.changed_masks(caches, everywhere, empty=True)))
+        except RefusedByKernelError as error:
+            note(f"somebody else was refused: {error}")
+        self.turn()
+
+    @rule(name=FOREIGN, data=st.data())
+    def foreign_group_over_reservation(self, name: str, data: st.DataObject) -> None:
+        """Somebody who knows nothing of rdtd takes the very ways of a reservation."""
+        reservation = self.wanted.reservations.get(self._known_name(data))
+        if reservation is None or name in self.kernel.groups:
+            return
+        try:
+            self.kernel.mkdir(name)
+            for granted in reservation.granted:
+                if granted.key in self.kernel.online:
+                    domains = self.kernel.caches[granted.key].domains_of(granted.kind)
+                    self.kernel.write_masks(name, dict.fromkeys(domains, granted.mask))
         except RefusedByKernelError as error:
             note(f"somebody else was refused: {error}")
         self.turn()
@@ -183,7 +222,8 @@ class Owning(RuleBasedStateMachine):
     def default_group_set(self, data: st.DataObject) -> None:
         """The administrator gives the default group other masks: its baseline from now on."""
         caches = self.kernel.snapshot().caches
-        changed = data.draw(strategies.changed_masks(caches, at_least=1))
+        full = {domain: cache.full for cache in caches.values() for domain in cache.domains}
+        changed = data.draw(st.one_of(st.just(full), strategies.changed_masks(caches)))
         before = self.kernel.snapshot()
         try:
             self.kernel.write_masks(DEFAULT_GROUP, changed)
@@ -235,9 +275,12 @@ class Owning(RuleBasedStateMachine):
         return any(group.mode in EXCLUSIVE for group in self.kernel.groups.values())
 
     def _foreign_ways(self, cache: Cache) -> int:
+        """What foreign groups have, and what they would have without the reservations."""
         found = 0
         for group in self.kernel.snapshot().foreign:
             found |= group.ways_in(cache)
+            for domain in cache.domains:
+                found |= self.wanted.baselines.get(group.name, {}).get(domain, 0)
         return found
 
     # rdtd's loop, and what is checked in it.
@@ -247,7 +290,7 @@ class Owning(RuleBasedStateMachine):
         snapshot = self.kernel.snapshot()
         adopted, _ = adopt.adopt(self.wanted, snapshot, self.policy)
         self.wanted = adopt.written_now(adopted, snapshot)
-        self._apply(self.kernel, self.wanted)
+        self._apply(self.kernel, self.wanted, self.wanted)
         self.wanted = adopt.written_now(self.wanted, self.kernel.snapshot())
         self._check()
 
@@ -256,7 +299,7 @@ class Owning(RuleBasedStateMachine):
         before = self.kernel.snapshot()
         if not self._cut_off(new, cut):
             return False
-        self._apply(self.kernel, new)
+        self._apply(self.kernel, new, self.wanted)
         after = self.kernel.snapshot()
         inv.check_floor(before, after, self.policy)
         granted = new.reservations.get(name)
@@ -282,24 +325,30 @@ class Owning(RuleBasedStateMachine):
         except RefusedByKernelError as error:
             hold(Invariant.ACCEPTED, False, error)
         again = there.copy()
-        self._apply(there, self.wanted)
+        self._apply(there, self.wanted, new, before)
         hold(Invariant.ROLLBACK, there.snapshot() == before, f"after {cut} steps")
         if room:
             restarted, outside = adopt.adopt(new, again.snapshot(), self.policy)
             hold(Invariant.RESTART, not outside and restarted.baselines == new.baselines, outside)
             try:
-                self._apply(again, restarted)
+                self._apply(again, restarted, self.wanted)
             except NoRoomForGroupError:
                 return False
             inv.check_reservations(restarted, again.snapshot())
         return room
 
-    def _apply(self, kernel: Kernel, wanted: Wanted) -> None:
+    def _apply(self, kernel: Kernel, wanted: Wanted, other: Wanted, old: Snapshot | None = None) -> None:
         """Each step is accepted and lets no reservation overlap another group anew; then all is done."""
         snapshot = kernel.snapshot()
         steps = planning.plan(wanted, snapshot, self.policy)
-        written = set(planning.targets(wanted, snapshot, self.policy)) & set(snapshot.groups)
-        before = inv.overlaps(wanted, written, snapshot)
+        # A reservation that goes counts until its group is removed; what is wanted of the others is known.
+        reservations = {**other.reservations, **wanted.reservations}.values()
+        swapping = inv.changing_places(wanted, other, snapshot)
+        own = {name for name, group in snapshot.groups.items() if group.own}
+        written = own | set(planning.targets(wanted, snapshot, self.policy)) & set(snapshot.groups)
+        before = inv.overlaps(reservations, written, snapshot)
+        if old is not None:  # what was so before may be so again
+            before |= inv.overlaps(reservations, written | set(old.groups), old)
         for step in steps:
             note(f"{step}")
             try:
@@ -313,9 +362,10 @@ class Owning(RuleBasedStateMachine):
                 # A group that was just made has what the kernel chose, but nobody is in it yet.
                 written.add(step.group)
             written &= set(now.groups)
-            after = inv.overlaps(wanted, written, now)
-            hold(Invariant.TAKE_FIRST, after <= before, step, after - before)
-            before = after
+            after = inv.overlaps(reservations, written, now)
+            new = {overlap for overlap in after - before if overlap[:2] not in swapping}
+            hold(Invariant.TAKE_FIRST, not new, step, new)
+            before = after | (before if old is not None else set())
         left = planning.plan(wanted, kernel.snapshot(), self.policy)
         hold(Invariant.CONVERGES, not left, left)
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from hypothesis import strategies as st
 
-from rdtd.core import masks
 from rdtd.core.model import Cache, CacheId, CacheKey, Domain, Kind, Region
 from rdtd.core.sizes import Amount, Unit
 from rdtd.core.space import ForeignGroups, Policy
@@ -15,6 +14,7 @@ from rdtd.core.space import ForeignGroups, Policy
 __all__ = ["Host", "amounts", "cache_masks", "changed_masks", "hosts", "policies", "regions", "topologies"]
 
 WAY = 512 << 10
+CDP = st.booleans()
 
 
 @dataclass(frozen=True)
@@ -27,31 +27,33 @@ class Host:
     policy: Policy
 
 
-def cache_masks(cache: Cache, empty: bool = False) -> st.SearchStrategy[int]:
-    """Masks that the kernel takes for the cache; the empty one only on request, where it takes it."""
-    least = cache.min_ways if empty else cache.smallest
-    if cache.sparse:
-        return st.integers(0, cache.full).filter(lambda mask: mask.bit_count() >= least)
-    runs = st.integers(least, cache.ways).flatmap(
-        lambda length: st.integers(0, cache.ways - length).map(lambda start: masks.run(start, length))
+def cache_masks(cache: Cache, least: int) -> st.SearchStrategy[int]:
+    """Masks of so many ways or more that the kernel takes for the cache, short ones most of the time."""
+    lengths = st.one_of(st.integers(least, max(cache.ways // 3, least)), st.integers(least, cache.ways))
+    runs = lengths.flatmap(
+        lambda length: st.integers(0, cache.ways - length).map(lambda start: ((1 << length) - 1) << start)
     )
-    return st.one_of(st.just(cache.full), runs)
+    if not cache.sparse:
+        return runs
+    return st.one_of(runs, st.integers(0, cache.full).filter(lambda mask: mask.bit_count() >= least))
 
 
 @st.composite
-def topologies(draw: st.DrawFn, most_domains: int = 8) -> dict[CacheKey, Cache]:
+def topologies(
+    draw: st.DrawFn, most_domains: int = 8, most_ways: int = 32, cdp: st.SearchStrategy[bool] = CDP
+) -> dict[CacheKey, Cache]:
     """The caches of a host with L3, L2 or both. IDs have gaps; sizes need not divide into ways."""
     caches: dict[CacheKey, Cache] = {}
     for level in draw(st.sampled_from([(3,), (2,), (3, 2)])):
         # Small numbers of domains are where placements meet; large ones are drawn now and then.
         count = draw(st.one_of(st.integers(1, min(3, most_domains)), st.integers(1, most_domains)))
         ids = draw(st.lists(st.integers(0, 40), min_size=count, max_size=count, unique=True))
-        ways = draw(st.integers(4, 32))
+        ways = draw(st.integers(4, most_ways))
         size = draw(st.one_of(st.just(ways * WAY), st.integers(ways, ways * WAY)))
-        shareable = draw(st.one_of(st.sampled_from([0, 3 << (ways - 2)]), st.integers(0, masks.full(ways))))
-        min_ways, sparse, cdp = draw(st.integers(0, 2)), draw(st.booleans()), draw(st.booleans())
+        shareable = draw(st.one_of(st.sampled_from([0, 3 << (ways - 2)]), st.integers(0, (1 << ways) - 1)))
+        min_ways, sparse, has_cdp = draw(st.integers(0, 2)), draw(st.booleans()), draw(cdp)
         for cache_id in sorted(ids):
-            cache = Cache(level, cache_id, size, ways, min_ways, shareable, sparse, cdp)
+            cache = Cache(level, cache_id, size, ways, min_ways, shareable, sparse, has_cdp)
             caches[cache.key] = cache
     return caches
 
@@ -68,28 +70,33 @@ def policies(draw: st.DrawFn) -> Policy:
 
 
 @st.composite
-def hosts(draw: st.DrawFn, most_domains: int = 8) -> Host:
+def hosts(
+    draw: st.DrawFn, most_domains: int = 8, most_ways: int = 32, cdp: st.SearchStrategy[bool] = CDP
+) -> Host:
     """A host whose default group is full most of the time, or has been narrowed by its administrator."""
-    caches = draw(topologies(most_domains))
+    caches = draw(topologies(most_domains, most_ways, cdp))
     baseline = {domain: cache.full for cache in caches.values() for domain in cache.domains}
     if draw(st.integers(0, 3)) == 0:
-        baseline |= draw(changed_masks(caches, at_least=1))
+        baseline |= draw(changed_masks(caches, everywhere=draw(st.booleans())))
     closids = draw(st.one_of(st.integers(2, 5), st.just(16)))
     return Host(caches, baseline, closids, draw(policies()))
 
 
 @st.composite
 def changed_masks(
-    draw: st.DrawFn, caches: Mapping[CacheKey, Cache], at_least: int = 0, empty: bool = False
+    draw: st.DrawFn, caches: Mapping[CacheKey, Cache], everywhere: bool = False, empty: bool = False
 ) -> dict[Domain, int]:
-    """Valid masks for some of the domains; code and data get the same or different ones."""
+    """Valid masks for one or all of the caches; code and data get the same or different ones.
+
+    Empty masks are among them on request, where the kernel takes them.
+    """
     changed: dict[Domain, int] = {}
-    keys = draw(st.sets(st.sampled_from(sorted(caches)), min_size=at_least))
-    for key in sorted(keys):
-        mask = draw(cache_masks(caches[key], empty))
-        same = draw(st.booleans())
-        for domain in caches[key].domains:
-            changed[domain] = mask if same else draw(cache_masks(caches[key], empty))
+    for key in sorted(caches) if everywhere else [draw(st.sampled_from(sorted(caches)))]:
+        cache = caches[key]
+        chosen = cache_masks(cache, cache.min_ways if empty else cache.smallest)
+        mask, same = draw(chosen), draw(st.booleans())
+        for domain in cache.domains:
+            changed[domain] = mask if same else draw(chosen)
     return changed
 
 
