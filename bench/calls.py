@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.figures import percentile, ratio, say, shown, table
+from bench.host import large_host
 from bench.native import Programs, samples
 from rdtd.bus.connection import Connection
 from rdtd.bus.exported import MANAGER_PATH
@@ -26,7 +27,6 @@ from rdtd.core.model import PREFIX, Domain
 from rdtd.resctrl.schemata import parse_schemata
 from tests.support.daemon import Daemon
 
-LARGE = ("--preset", "large")
 YARDSTICK = "org.rdtd1.Yardstick"
 CROWD = 50  # callers at once
 
@@ -57,7 +57,8 @@ def compare_calls(programs: Programs, rounds: int, lists: int, pairs: int, secon
     kinds = {"list": Compared(), "reserve": Compared()}
     crowds = {"list": Compared(), "reserve": Compared()}
     files: list[int] = []
-    with Daemon(LARGE) as daemon, yardstick(programs, daemon.address):
+    with large_host() as daemon, yardstick(programs, daemon.address):
+        daemon.start()
         replies = asyncio.run(_replies(daemon.address))
         for _ in range(rounds):
             for kind, number in (("list", lists), ("reserve", pairs)):

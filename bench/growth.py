@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bench.calls import LARGE, bare_files, paused
+from bench.calls import bare_files, paused
 from bench.figures import median, ratio, shown, table, timed
+from bench.host import CACHES, CLOSIDS, WAYS, large_host
 from bench.native import Programs, samples
 from rdtd.bus.service import BUS_NAME
 from rdtd.core.adopt import adopt, written_now
@@ -30,9 +31,7 @@ from rdtd.store import Store
 from tests.support.daemon import Daemon
 
 FEW, MANY = 10, 250
-CACHES, WAYS = 32, 32  # of the large machine
 _WAYS_EACH = 3  # so that MANY leave a few ways of each cache
-_CLOSIDS = 256
 _COLUMNS = (f"{FEW} reservations", str(MANY), "growth")
 _POLICY = Policy()
 
@@ -53,14 +52,14 @@ class Host:
         caches = [Cache(3, cache_id, 64 << 20, WAYS, 1, 0, False, False) for cache_id in range(CACHES)]
         full = {domain: cache.full for cache in caches for domain in cache.domains}
         empty = Snapshot(
-            {cache.key: cache for cache in caches}, {DEFAULT_GROUP: Group(DEFAULT_GROUP, full)}, _CLOSIDS
+            {cache.key: cache for cache in caches}, {DEFAULT_GROUP: Group(DEFAULT_GROUP, full)}, CLOSIDS
         )
         wanted, _ = adopt(Wanted(), empty, _POLICY)
         for index in range(number):
             asked = _reservation(f"vm{index}", index % CACHES, _WAYS_EACH)
             wanted = reserve(wanted, empty, _POLICY, asked)
         groups = {name: Group(name, masks) for name, masks in targets(wanted, empty, _POLICY).items()}
-        snapshot = Snapshot(empty.caches, groups, _CLOSIDS)
+        snapshot = Snapshot(empty.caches, groups, CLOSIDS)
         return cls(written_now(wanted, snapshot), snapshot)
 
     def reserve(self, cache_id: int | CacheId, ways: int) -> Wanted:
@@ -116,9 +115,9 @@ def compare_daemon(programs: Programs, pairs: int, seconds: int) -> None:
     reserves: list[int] = []
     files: list[int] = []
     for number in (FEW, MANY):
-        daemon = Daemon(LARGE)
-        save_many(daemon, number)
-        with daemon:
+        with large_host() as daemon:
+            save_many(daemon, number)
+            daemon.start()
             for kind, medians in (("list", lists), ("reserve", reserves)):
                 how = (kind, "1", str(pairs), str(seconds))
                 medians.append(median(samples(programs.client, daemon.address, BUS_NAME, *how)))

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.calls import LARGE
 from bench.figures import median, ratio, say, shown, table
 from bench.growth import save_many
+from bench.host import large_host
 from tests.support.daemon import Daemon
 
 MANY = 100
@@ -44,7 +44,8 @@ def report_process(starts: int, window: float) -> None:
     """`starts` starts of each kind; wake-ups are counted over `window` seconds."""
     with Daemon() as daemon:
         ready = {"2 caches, nothing to restore": _starts(daemon, starts, lambda: None)}
-    with Daemon(LARGE) as daemon:
+    with large_host() as daemon:
+        daemon.start()
         fresh = Memory.of(_pid(daemon))
         idle = _wake_ups(_pid(daemon), window)
         ready["32 caches, nothing to restore"] = _starts(daemon, starts, lambda: None)
@@ -96,9 +97,13 @@ def _bare_start() -> int:
 
 def _wake_ups(pid: int, window: float) -> int:
     """How often its threads went to sleep again within that many seconds: each time they had been woken."""
-    # What the calls before have set going is over first.
-    time.sleep(0.5)
     before = _switches(pid)
+    for _ in range(20):
+        # What the start has set going is over first.
+        time.sleep(0.5)
+        earlier, before = before, _switches(pid)
+        if before == earlier:
+            break
     time.sleep(window)
     return _switches(pid) - before
 
