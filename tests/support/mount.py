@@ -2,18 +2,23 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-
-from rdtd.simulator.process import SimulatorProcess
+from typing import Protocol
 
 _NOT_GROUPS = {"info", "mon_groups", "mon_data", ".simulator"}
 
 
-class Mount:
-    """A simulated resctrl, from outside."""
+class Mounted(Protocol):
+    """A simulator, or the kernel."""
 
-    def __init__(self, simulator: SimulatorProcess) -> None:
-        self.simulator = simulator
-        self.root = Path(simulator.root)
+    @property
+    def root(self) -> str: ...
+
+
+class Mount:
+    """A mounted resctrl, from outside."""
+
+    def __init__(self, mounted: Mounted) -> None:
+        self.root = Path(mounted.root)
 
     def groups(self) -> list[str]:
         """The control groups beside the default group."""

@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import runner
+from . import matrix, runner
 from .cpus import CPUS
 from .errors import VmError
 from .host import say, set_up
@@ -78,6 +78,15 @@ def _parser() -> argparse.ArgumentParser:
     _add_guest_options(shell)
     shell.set_defaults(action=_shell)
 
+    suites = actions.add_parser("matrix", help="run every suite on every kernel and CPU, and print a table")
+    suites.add_argument("--quick", action="store_true", help="only two guests: both kernels, both vendors")
+    suites.add_argument("--kernel", action="append", choices=KERNELS, help="only this one; can be repeated")
+    suites.add_argument("--cpu", action="append", choices=CPUS, help="only this one; can be repeated")
+    suites.add_argument(
+        "--jobs", type=int, default=matrix.usual_jobs(), metavar="N", help="so many guests at a time"
+    )
+    suites.set_defaults(action=_matrix)
+
     smoke = actions.add_parser("smoke", help="show what each kernel makes of each CPU, one after the other")
     smoke.add_argument("--kernel", action="append", choices=KERNELS, help="only this one; can be repeated")
     smoke.add_argument("--cpu", action="append", choices=CPUS, help="only this one; can be repeated")
@@ -127,6 +136,17 @@ def _shell(options: argparse.Namespace) -> int:
     )
     say(f"booting Linux {options.kernel} on {options.cpu}, which takes half a minute or so")
     return runner.run(job, _print)
+
+
+def _matrix(options: argparse.Namespace) -> int:
+    guests = [
+        guest
+        for guest in (matrix.QUICK if options.quick else matrix.FULL)
+        if guest.kernel in (options.kernel or KERNELS) and guest.cpu in (options.cpu or CPUS)
+    ]
+    if not guests:
+        raise VmError("the matrix has no such guest")
+    return matrix.run(guests, max(1, options.jobs))
 
 
 def _smoke(options: argparse.Namespace) -> int:

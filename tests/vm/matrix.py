@@ -1,0 +1,175 @@
+"""Suites on every kernel and CPU: which guests, and what came out of them. One boot runs several suites."""
+
+import asyncio
+import os
+import re
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree import ElementTree
+
+from . import project, runner
+from .host import say
+from .kernels import KERNELS
+from .rootfs import GUEST_DIRECTORY
+
+LIMIT = 3600
+"""Seconds until a guest is ended. The slowest one takes a few minutes on two idle cores."""
+
+CONFORMANCE, SYSTEM, TOOLS = "conformance", "system", "tools"
+"""The suites, as guest_files/suites knows them."""
+
+_OPTIONS = re.compile(r"[\[-]real-(cdp\w*)[\]-]")
+"""In the name of a test that runs with more than one mount: the option of mount."""
+
+
+@dataclass(frozen=True)
+class Guest:
+    """One boot: a kernel, a CPU and the suites to run there."""
+
+    kernel: str
+    cpu: str
+    suites: Sequence[str]
+
+    def __str__(self) -> str:
+        return f"Linux {self.kernel} on {self.cpu}"
+
+
+@dataclass(frozen=True)
+class Row:
+    """What became of one suite in one guest."""
+
+    suite: str
+    kernel: str
+    cpu: str
+    passed: int
+    failed: int
+    seconds: float
+    remark: str = ""
+
+
+_ALL = (CONFORMANCE, SYSTEM, TOOLS)
+
+FULL = tuple(
+    Guest(kernel, cpu, suites)
+    for kernel in KERNELS
+    for cpu, suites in (
+        ("intel-20", _ALL),
+        ("intel-11", _ALL),
+        ("intel-l2", (CONFORMANCE, SYSTEM)),
+        ("amd", _ALL),
+        ("amd-libvirt", (TOOLS,)),
+    )
+)
+"""Everything. libvirt's domains need a CPU without bandwidth allocation; see cpus.py."""
+
+QUICK = (Guest("6.12", "intel-20", _ALL), Guest("6.1", "amd", _ALL))
+"""Both kernels, both vendors, CDP, contiguous and sparse masks."""
+
+
+def run(guests: Collection[Guest], jobs: int) -> int:
+    """Boot the guests, `jobs` at a time, and print a table of what came out. The exit status."""
+    for kernel in sorted({guest.kernel for guest in guests}):
+        runner.prepare(KERNELS[kernel])
+    rows = asyncio.run(_run_all(guests, jobs))
+    sys.stdout.write("\n".join((*table(rows), "", closing_line(rows), "")))
+    return 1 if any(row.failed for row in rows) else 0
+
+
+async def _run_all(guests: Iterable[Guest], jobs: int) -> list[Row]:
+    turns = asyncio.Semaphore(jobs)
+
+    async def one(guest: Guest) -> list[Row]:
+        async with turns:
+            return await _run_one(guest)
+
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(one(guest)) for guest in guests]
+    return [row for task in tasks for row in task.result()]
+
+
+async def _run_one(guest: Guest) -> list[Row]:
+    """Boot one guest, in a process of its own, and say what came out; all that it printed after a failure."""
+    say(f"{guest}: {', '.join(guest.suites)}")
+    begun = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="rdtd-matrix-") as results:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "tests.vm", "run", "--kernel", guest.kernel, "--cpu", guest.cpu),
+            *("--limit", str(LIMIT), "--results", results),
+            *("--", f"/{GUEST_DIRECTORY}/suites", *guest.suites),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            cwd=project.CHECKOUT,
+        )
+        try:
+            printed, _ = await process.communicate()
+        finally:
+            if process.returncode is None:
+                process.terminate()
+                await process.wait()
+        rows = [row for suite in guest.suites for row in read_report(guest, suite, Path(results))]
+    if process.returncode != 0 or any(row.failed for row in rows):
+        say(f"--- {guest} printed:\n{printed.decode(errors='replace').rstrip()}\n--- end of {guest}")
+    outcome = "; ".join(f"{row.suite} {row.remark or _counts(row.passed, row.failed)}" for row in rows)
+    say(f"{guest}: {outcome}; {time.monotonic() - begun:.0f} s with the boot")
+    return rows
+
+
+def read_report(guest: Guest, suite: str, results: Path) -> list[Row]:
+    """The rows of a suite, one for each way in which it mounted resctrl; `results` has JUnit's files."""
+    path = results / f"{suite}.xml"
+    if not path.exists():
+        return [Row(suite, guest.kernel, guest.cpu, 0, 1, 0, "did not run")]
+    passed: Counter[str] = Counter()
+    failed: Counter[str] = Counter()
+    seconds: Counter[str] = Counter()
+    for case in ElementTree.parse(path).iter("testcase"):
+        options = _OPTIONS.search(case.get("name", ""))
+        label = f"{suite}, {options[1]}" if options else suite
+        outcomes = {child.tag for child in case}
+        if outcomes & {"failure", "error"}:
+            failed[label] += 1
+        elif "skipped" not in outcomes:
+            passed[label] += 1
+        seconds[label] += round(float(case.get("time", "0")))
+    labels = sorted({*passed, *failed})
+    if not labels:
+        return [Row(suite, guest.kernel, guest.cpu, 0, 1, 0, "had no tests")]
+    return [
+        Row(label, guest.kernel, guest.cpu, passed[label], failed[label], seconds[label]) for label in labels
+    ]
+
+
+def table(rows: Sequence[Row]) -> list[str]:
+    """The summary's lines."""
+    lines = [("suite", "kernel", "CPU", "passed", "failed", "seconds", "")]
+    for row in rows:
+        counts = (str(row.passed), str(row.failed), f"{row.seconds:.0f}")
+        lines.append((row.suite, row.kernel, row.cpu, *counts, row.remark))
+    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
+    return [
+        "  ".join(
+            text.ljust(width) if column in (0, 1, 2, 6) else text.rjust(width)
+            for column, (text, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    ]
+
+
+def closing_line(rows: Collection[Row]) -> str:
+    """What a program looks for: `N passed, N failed`."""
+    return _counts(sum(row.passed for row in rows), sum(row.failed for row in rows))
+
+
+def _counts(passed: int, failed: int) -> str:
+    return f"{passed} passed, {failed} failed"
+
+
+def usual_jobs() -> int:
+    """How many guests at a time: each keeps one core busy, and its other CPUs mostly wait."""
+    return max(1, len(os.sched_getaffinity(0)))
