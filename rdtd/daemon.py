@@ -105,8 +105,12 @@ def _run(options: argparse.Namespace, stack: ExitStack) -> int:
 
 def _simulate(options: argparse.Namespace, stack: ExitStack) -> tuple[str, str]:
     """Starts the simulator, a process of its own; its root and its sysfs."""
+    from rdtd.simulator.presets import PRESETS
     from rdtd.simulator.process import SimulatorError, SimulatorProcess
 
+    if options.simulate not in PRESETS:
+        known = ", ".join(PRESETS)
+        raise StartError(f"cannot simulate: there is no preset {options.simulate!r}; there are {known}")
     try:
         simulator = stack.enter_context(SimulatorProcess(["--preset", options.simulate], options.root))
     except SimulatorError as error:
@@ -122,9 +126,12 @@ async def _serve(manager: Manager, watch: Watch, bus: str) -> int:
         loop.add_signal_handler(number, stopped.set)
     connection = await Connection.open(bus)
     manager.subscribe(partial(_tell, manager))
-    await _first_turn(manager)
-    service = Service(manager, os.geteuid(), _fault)
     try:
+        if (await connection.call_bus("NameHasOwner", "s", BUS_NAME))[0]:
+            # Known before anything is touched: the groups may be the other's.
+            raise NameTaken(f"the bus name {BUS_NAME} is taken: another instance is running")
+        await _first_turn(manager)
+        service = Service(manager, os.geteuid(), _fault)
         # The name comes last: whoever waits for it finds everything in place.
         await service.attach(connection)
         await connection.request_name(BUS_NAME)

@@ -13,13 +13,13 @@ a thread, one turn at a time.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator
-from contextlib import suppress
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 
 from rdtd.core.adopt import adopt, written_now
 from rdtd.core.drift import Drift, drifts
-from rdtd.core.errors import KernelRefused, RdtdError
+from rdtd.core.errors import KernelRefused, NotMounted, RdtdError
 from rdtd.core.model import DEFAULT_GROUP, Snapshot, Wanted
 from rdtd.core.plan import Step, WriteMasks, plan
 from rdtd.core.space import Policy
@@ -89,7 +89,7 @@ class Engine:
         When it raises, everything is as it was before, or a later turn will see to that.
         """
         self._forget_turn()
-        with self.mount.locked(exclusive=True):
+        with self._locked(exclusive=True):
             snapshot = self._observe()
             before, adopted = adopt(self.wanted, snapshot, self.policy)
             before = written_now(before, snapshot)
@@ -108,7 +108,7 @@ class Engine:
 
     def preview(self, decide: Decide, work: Work | None = None) -> Wanted:
         """What a turn would decide. Changes nothing: `work` looks at what it is to do, and is not begun."""
-        with self.mount.locked(exclusive=False):
+        with self._locked(exclusive=False):
             snapshot = self._observe()
             before, adopted = adopt(self.wanted, snapshot, self.policy)
             self.restless = bool(adopted or plan(before, snapshot, self.policy))
@@ -119,7 +119,7 @@ class Engine:
 
     def resume(self) -> Outcome:
         """Goes on with a turn whose outcome was not done."""
-        with self.mount.locked(exclusive=True):
+        with self._locked(exclusive=True):
             self._observe()
             return self._converge()
 
@@ -161,6 +161,15 @@ class Engine:
                 ) from error
             self._saved = wanted
         self.wanted = wanted
+
+    @contextmanager
+    def _locked(self, *, exclusive: bool) -> Iterator[None]:
+        try:
+            with self.mount.locked(exclusive=exclusive):
+                yield
+        except NotMounted:
+            self.snapshot = None
+            raise
 
     def _observe(self) -> Snapshot:
         # The hints are drained before the groups are read: what was written here raises no second turn,

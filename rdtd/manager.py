@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TypeVar
@@ -179,12 +180,13 @@ class Manager:
         self._poked.set()
 
     async def run(self, report: Callable[[Exception], None]) -> None:
-        """Looks again whenever something may have changed, for ever.
+        """Looks again whenever something may have changed, until it is cancelled.
 
         What cannot be put right is tried again after a pause, and reported once.
         """
         pause, reported = 0.0, ""
-        while True:
+        task = asyncio.current_task()
+        while task is not None and not task.cancelling():
             await self._poked.wait()
             await asyncio.sleep(pause)
             self._poked.clear()
@@ -229,21 +231,25 @@ class Manager:
         return lambda snapshot: attach(self._engine.mount, self._threads, group, targets, snapshot)
 
     async def _turn(self, decide: Decide, work: Work | None = None, *, reason: str = "released") -> Outcome:
-        """A whole turn, whatever becomes of the task that asked for it: it is never left half-way."""
-        return await asyncio.shield(asyncio.ensure_future(self._whole_turn(decide, work, reason)))
+        """A turn. Once begun it is never left half-way, and its outcome stands when the call is cancelled."""
+        async with self._one_at_a_time:
+            turn = asyncio.ensure_future(self._whole_turn(decide, work, reason))
+            while not turn.done():
+                with suppress(asyncio.CancelledError):
+                    await asyncio.wait([turn])
+            return turn.result()
 
     async def _whole_turn(self, decide: Decide, work: Work | None, reason: str) -> Outcome:
-        async with self._one_at_a_time:
-            try:
-                outcome = await self._unlocked(lambda: self._engine.turn(decide, work))
-                while not outcome.done:
-                    outcome = await self._unlocked(self._engine.resume)
-                return outcome
-            except Exception:
-                await self._in_thread(self._engine.abandon)
-                raise
-            finally:
-                await self._publish(reason)
+        try:
+            outcome = await self._unlocked(lambda: self._engine.turn(decide, work))
+            while not outcome.done:
+                outcome = await self._unlocked(self._engine.resume)
+            return outcome
+        except Exception:
+            await self._in_thread(self._engine.abandon)
+            raise
+        finally:
+            await self._publish(reason)
 
     async def _read(self, job: Callable[[], T]) -> T:
         async with self._one_at_a_time:

@@ -59,9 +59,20 @@ class PrivateBus:
                 includes="\n".join(f"  <include>{policy.absolute()}</include>" for policy in policies),
             )
         )
+        self.address = f"unix:path={directory / 'socket'}"
+        try:
+            self.start()
+        except BaseException:
+            self._directory.cleanup()
+            raise
+
+    def start(self) -> None:
+        """Start the bus again after `end`, at the same address. (With `with`, it runs already.)"""
+        directory = Path(self._directory.name)
+        command = ["dbus-daemon", f"--config-file={directory / 'bus.conf'}"]
+        command += ["--nofork", "--nopidfile", "--nosyslog"]
         reader, writer = os.pipe()
         try:
-            command = ["dbus-daemon", f"--config-file={config}", "--nofork", "--nopidfile", "--nosyslog"]
             with (directory / "log").open("w") as log:
                 command.append(f"--print-address={writer}")
                 self._daemon = subprocess.Popen(command, pass_fds=[writer], stderr=log)
@@ -69,21 +80,23 @@ class PrivateBus:
             os.close(writer)
         with os.fdopen(reader) as addresses:
             # The line comes when the bus listens; its end of the pipe closes if it could not start.
-            self.address = addresses.readline().strip()
-        if not self.address:
-            said = (directory / "log").read_text()
-            self.stop()
-            raise RuntimeError(f"dbus-daemon did not start: {said}")
+            if not addresses.readline():
+                self.end()
+                raise RuntimeError(f"dbus-daemon did not start: {(directory / 'log').read_text()}")
 
     @property
     def pid(self) -> int:
         """The process ID of the dbus-daemon."""
         return self._daemon.pid
 
-    def stop(self) -> None:
+    def end(self) -> None:
         """End the bus, and every connection to it. May be called again."""
         self._daemon.terminate()
         self._daemon.wait()
+
+    def stop(self) -> None:
+        """End the bus for good. May be called again."""
+        self.end()
         self._directory.cleanup()
 
     def __enter__(self) -> Self:
