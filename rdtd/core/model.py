@@ -10,10 +10,11 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 from typing import NamedTuple
 
 from rdtd.core import masks
-from rdtd.core.errors import InvalidRequest
+from rdtd.core.errors import InvalidRequest, quoted
 from rdtd.core.sizes import Amount
 
 __all__ = [
@@ -45,9 +46,8 @@ _NAME = re.compile(r"[A-Za-z0-9_:@+][A-Za-z0-9._:@+-]{0,199}", re.ASCII)
 def check_name(name: str) -> str:
     """The name of a reservation, or InvalidRequest. It becomes a directory's name and an object path."""
     if _NAME.fullmatch(name) is None:
-        shown = repr(name if len(name) <= 60 else name[:57] + "...")
         raise InvalidRequest(
-            f"name {shown}: a name is 1 to 200 of the characters A-Z a-z 0-9 . _ : @ + - "
+            f"name {quoted(name)}: a name is 1 to 200 of the characters A-Z a-z 0-9 . _ : @ + - "
             "and does not start with '.' or '-'"
         )
     return name
@@ -92,6 +92,12 @@ class Domain(NamedTuple):
     cache_id: int
 
 
+@lru_cache(maxsize=1024)
+def _domains(level: int, cache_id: int, cdp: bool) -> tuple[Domain, ...]:
+    names = (f"L{level}CODE", f"L{level}DATA") if cdp else (f"L{level}",)
+    return tuple(Domain(name, cache_id) for name in names)
+
+
 Masks = Mapping[Domain, int]
 """A group's cache masks: one for each domain of each cache resource."""
 
@@ -125,8 +131,7 @@ class Cache:
     @property
     def domains(self) -> tuple[Domain, ...]:
         """The domains in schemata that stand for this cache: one, or with CDP code's and data's."""
-        names = (f"L{self.level}CODE", f"L{self.level}DATA") if self.cdp else (f"L{self.level}",)
-        return tuple(Domain(name, self.cache_id) for name in names)
+        return _domains(self.level, self.cache_id, self.cdp)
 
     def domains_of(self, kind: Kind) -> tuple[Domain, ...]:
         """The domains that a region of this kind sets; none for code or data where CDP is off."""

@@ -82,12 +82,18 @@ def targets(wanted: Wanted, snapshot: Snapshot, policy: Policy) -> dict[str, dic
 def plan(wanted: Wanted, snapshot: Snapshot, policy: Policy) -> Plan:
     """The steps from the snapshot to what is wanted; empty when there is nothing to do."""
     goal = targets(wanted, snapshot, policy)
-    now = {name: dict(group.masks) for name, group in snapshot.groups.items() if name in goal}
+    # Only what differs is looked at from here on: a host has many groups, a change concerns few.
+    now = {
+        name: dict(group.masks)
+        for name, group in snapshot.groups.items()
+        if name in goal and not goal[name].items() <= group.masks.items()
+    }
+    created = [name for name in goal if name not in snapshot.groups]
     return (
         *(RemoveGroup(name) for name, group in snapshot.groups.items() if group.own and name not in goal),
-        *(CreateGroup(name) for name in goal if name not in now),
+        *(CreateGroup(name) for name in created),
         *_narrow(goal, now, snapshot),
-        *_give(goal, now, snapshot),
+        *_give(goal, now, created, snapshot),
         *_cpus(wanted, snapshot),
     )
 
@@ -100,28 +106,27 @@ def _narrow(
     for name, have in now.items():
         smaller = {
             domain: have[domain] & mask
-            for domain, mask in goal[name].items()
+            for domain, mask in goal[name].items() - have.items()
             if have.get(domain, mask) & ~mask and (have[domain] & mask).bit_count() >= smallest[domain]
         }
         if smaller:
             have.update(smaller)
-            yield WriteMasks(name, smaller)
+            yield WriteMasks(name, dict(sorted(smaller.items())))
 
 
 def _give(
-    goal: Mapping[str, Masks], now: dict[str, dict[Domain, int]], snapshot: Snapshot
+    goal: Mapping[str, Masks], now: Mapping[str, Masks], created: list[str], snapshot: Snapshot
 ) -> Iterator[WriteMasks]:
     """Gives each group its masks, those first whose ways nobody still has that must lose them."""
     caches = [cache.domains for cache in snapshot.caches.values()]
-    waiting = sorted(goal, key=lambda name: (not name.startswith(PREFIX), name in now))
+    waiting = sorted([*created, *now], key=lambda name: (not name.startswith(PREFIX), name in now))
     losing = {name: lost for name in now if (lost := _losing(now[name], goal[name], caches))}
     while waiting:
         # Two groups that have each other's ways cannot both wait: then the first in the list goes ahead.
         name = next((one for one in waiting if not _clashes(one, goal, losing)), waiting[0])
         waiting.remove(name)
         losing.pop(name, None)
-        have = now.get(name, {})
-        change = {domain: mask for domain, mask in goal[name].items() if have.get(domain) != mask}
+        change = dict(sorted(goal[name].items() - now.get(name, {}).items()))
         if change:
             yield WriteMasks(name, change)
 

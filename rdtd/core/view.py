@@ -27,33 +27,39 @@ class CacheView:
 
 
 class Views:
-    """The views of every cache, computed again only for caches whose space has changed."""
+    """The views of every cache. One that did not change is the same object as before."""
 
     def __init__(self) -> None:
-        self._known: dict[CacheKey, tuple[Space, FreeWays]] = {}
+        self._known: dict[CacheKey, tuple[Space, FreeWays, CacheView]] = {}
 
     def compute(self, wanted: Wanted, snapshot: Snapshot, policy: Policy) -> Mapping[CacheKey, CacheView]:
         """The view of each cache: the highest level first, then by cache ID."""
         reserved = wanted.reserved()
         known, self._known = self._known, {}
-        views: dict[CacheKey, CacheView] = {}
         for key in sorted(snapshot.caches, key=lambda key: (-key.level, key.cache_id)):
-            cache = snapshot.caches[key]
-            space = space_of(cache, reserved.get(key, 0), wanted, snapshot, policy)
+            space = space_of(snapshot.caches[key], reserved.get(key, 0), wanted, snapshot, policy)
             before = known.get(key)
+            # Finding the free ways is what takes the time.
             free = before[1] if before is not None and before[0] == space else free_ways(space)
-            self._known[key] = space, free
-            foreign = 0
-            for group in snapshot.foreign:
-                foreign |= group.ways_in(cache)
-            views[key] = CacheView(
-                cache=cache,
-                free=cache.bytes_of(free.mask.bit_count()),
-                largest=cache.bytes_of(free.largest),
-                free_mask=free.mask,
-                reserved=space.reserved,
-                foreign=foreign,
-                shared=space.shared,
-                cpus=snapshot.cpus_of.get(key, frozenset()),
-            )
-        return views
+            view = _view(space, free, snapshot)
+            if before is not None and before[2] == view:
+                view = before[2]
+            self._known[key] = space, free, view
+        return {key: view for key, (_, _, view) in self._known.items()}
+
+
+def _view(space: Space, free: FreeWays, snapshot: Snapshot) -> CacheView:
+    cache = space.cache
+    foreign = 0
+    for group in snapshot.foreign:
+        foreign |= group.ways_in(cache)
+    return CacheView(
+        cache=cache,
+        free=cache.bytes_of(free.mask.bit_count()),
+        largest=cache.bytes_of(free.largest),
+        free_mask=free.mask,
+        reserved=space.reserved,
+        foreign=foreign,
+        shared=space.shared,
+        cpus=snapshot.cpus_of.get(cache.key, frozenset()),
+    )
