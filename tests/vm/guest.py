@@ -50,8 +50,9 @@ def qemu_command(boot: Boot, stub: int) -> list[str]:
     """QEMU's command line; `stub` is the descriptor of a connected socket for its GDB stub."""
     append = (
         # Without KASLR native_cpuid() is where it was found. A panic restarts the machine, which ends QEMU.
-        "root=/dev/nvme0n1 rootfstype=ext4 rw nokaslr mitigations=off console=ttyS0 panic=-1 oops=panic "
-        f"init=/usr/lib/rdtd-vm/{boot.init} systemd.unit=rdtd-vm.target systemd.show_status=no"
+        # On a busy host a timer can be late when the kernel tries it, and "IO-APIC + timer doesn't work" panics.
+        "root=/dev/nvme0n1 rootfstype=ext4 rw nokaslr mitigations=off no_timer_check console=ttyS0 panic=-1 "
+        f"oops=panic init=/usr/lib/rdtd-vm/{boot.init} systemd.unit=rdtd-vm.target systemd.show_status=no"
     )
     command = [
         # QEMU dies with us, whatever ends us.
