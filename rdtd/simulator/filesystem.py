@@ -91,7 +91,7 @@ class Filesystem:
 
     def truncate(self, path: str | None, length: int, fh: int | None = None) -> int:
         if path is not None:  # ftruncate: the file was opened for writing
-            self._machine.open(path, writing=True)
+            self._machine.truncate(path)
         return 0
 
     def mkdir(self, path: str, mode: int) -> int:

@@ -21,11 +21,14 @@ def make_control_group(state: State, name: str) -> Group:
     last = state.last_command
     if state.kernel.always_clears_status:
         last.clear()
+    shortages = []
     if not state.free_closids:
-        raise last.refuse("Out of CLOSIDs", errno.ENOSPC)
-    closid = min(state.free_closids)
+        shortages.append("Out of CLOSIDs")
     if state.num_rmids and not state.free_rmids:
-        raise last.refuse("Out of RMIDs", errno.ENOSPC)
+        shortages.append("Out of RMIDs")
+    if shortages:
+        raise last.refuse(shortages[0 if state.kernel.closid_first else -1], errno.ENOSPC)
+    closid = min(state.free_closids)
     initial = {
         (schema.name, domain): _initial_value(state, schema, domain)
         for schema in state.schemas

@@ -23,6 +23,10 @@ class Kernel:
     #: mkdir and a write to cpus start with a clear last_cmd_status; before, their lines were added to
     #: whatever it said. With it came ENODEV for a mkdir below info, which was EPERM.
     always_clears_status: bool
+    #: A new control group takes its CLOSID first, then its RMID; before, the other way round.
+    closid_first: bool
+    #: The option debug of mount.
+    debug: bool
     #: info/L3_MON/mbm_assign_mode exists.
     assign_mode_file: bool
 
@@ -35,6 +39,8 @@ V6_1 = Kernel(
     rename=False,
     smba=False,
     always_clears_status=False,
+    closid_first=False,
+    debug=False,
     assign_mode_file=False,
 )
 V6_12 = Kernel(
@@ -45,6 +51,8 @@ V6_12 = Kernel(
     rename=True,
     smba=True,
     always_clears_status=False,
+    closid_first=True,
+    debug=True,
     assign_mode_file=False,
 )
 V7_2 = Kernel(
@@ -55,6 +63,8 @@ V7_2 = Kernel(
     rename=True,
     smba=True,
     always_clears_status=True,
+    closid_first=True,
+    debug=True,
     assign_mode_file=True,
 )
 

@@ -99,6 +99,12 @@ class Machine:
                 raise RefusedError(errno.EROFS)
         return self._directory(_split(path)[0]).belongs_to
 
+    def truncate(self, path: str) -> None:
+        """truncate(2): nothing happens, also to a file that open(2) does not give for writing."""
+        self._file(path)
+        if self.faults.read_only and not _is_control(path):
+            raise RefusedError(errno.EROFS)
+
     def write(
         self, path: str, data: str, caller: Caller, size: int | None = None, owner: Group | None = None
     ) -> None:

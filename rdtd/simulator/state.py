@@ -83,6 +83,8 @@ class State:
 
         Raises ValueError where the machine does not have what an option asks for.
         """
+        if options.debug and not self.kernel.debug:
+            raise ValueError(f"kernel {self.kernel.version} does not have the option debug")
         schemas = tuple(_schemas(self.topology, self.kernel, options))
         if min(schema.num_closids for schema in schemas) < 1:
             raise ValueError("CDP halves the CLOSIDs: none is left")
