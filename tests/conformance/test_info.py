@@ -40,10 +40,6 @@ def test_sparse_masks(resctrl: Resctrl) -> None:
         assert resctrl.read("info", resctrl.host.cache.name, "sparse_masks") == expected
 
 
-def test_the_status_of_a_fresh_mount(resctrl: Resctrl) -> None:
-    assert resctrl.status == "ok"
-
-
 @needs("cdp")
 def test_cdp_halves_the_closids(resctrl: Resctrl, host: Host) -> None:
     halves = {cache.name: cache.closids for cache in host.caches}

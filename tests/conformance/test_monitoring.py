@@ -12,6 +12,8 @@ pytestmark = needs("monitoring")
 
 #: The kernel from which on a monitoring group can be renamed.
 RENAME = (6, 5)
+#: The kernel from which on a new group takes its CLOSID first, then its RMID.
+CLOSID_FIRST = (6, 9)
 EVENTS = {"llc_occupancy", "mbm_total_bytes", "mbm_local_bytes"}
 
 
@@ -75,13 +77,25 @@ def test_monitoring_groups_go_with_their_parent(resctrl: Resctrl) -> None:
 def test_there_are_as_many_as_rmids(resctrl: Resctrl) -> None:
     for number in range(1, resctrl.host.rmids):
         resctrl.mkdir(f"mon_groups/m{number}")
-    with resctrl.refused(errno.ENOSPC, "Out of RMIDs"):
-        os.mkdir(resctrl.path("mon_groups/more"))
+    for path in ("mon_groups/more", "a"):
+        resctrl.fail_before()
+        with resctrl.refused(errno.ENOSPC):
+            os.mkdir(resctrl.path(path))
+        assert resctrl.status.split("\n")[-1] == "Out of RMIDs"
+    assert "a" not in resctrl.names()
+
+
+def test_out_of_both(resctrl: Resctrl) -> None:
+    """Which one the kernel looks for first."""
+    for number in range(1, resctrl.host.closids):
+        resctrl.mkdir(f"g{number}")
+    for number in range(resctrl.host.closids, resctrl.host.rmids):
+        resctrl.mkdir(f"mon_groups/m{number}")
     resctrl.fail_before()
     with resctrl.refused(errno.ENOSPC):
         os.mkdir(resctrl.path("a"))
-    assert resctrl.status.endswith("Out of RMIDs")
-    assert "a" not in resctrl.names()
+    first = "CLOSIDs" if resctrl.host.kernel >= CLOSID_FIRST else "RMIDs"
+    assert resctrl.status.split("\n")[-1] == f"Out of {first}"
 
 
 def test_a_monitoring_group_is_renamed(resctrl: Resctrl) -> None:
