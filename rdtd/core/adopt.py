@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from rdtd.core.model import DEFAULT_GROUP, Cache, Domain, Group, Snapshot, Wanted
-from rdtd.core.space import ForeignGroups, Policy, barred, kept
+from rdtd.core.space import ForeignGroups, Policy, barred, kept, leaves_enough
 
 __all__ = ["Adopted", "adopt", "written_now"]
 
@@ -84,8 +84,9 @@ def _outside(wanted: Wanted, group: Group, cache: Cache, domain: Domain, taken: 
     expected = kept(cache, baseline, taken)
     if found in (expected, written, expected & written):
         return None
-    left = kept(cache, found, taken).bit_count()
-    return Adopted(group.name, domain, expected, found, refused=left < cache.smallest)
+    # What was before is put back only where that helps.
+    refused = leaves_enough(cache, baseline, taken) and not leaves_enough(cache, found, taken)
+    return Adopted(group.name, domain, expected, found, refused)
 
 
 def written_now(wanted: Wanted, snapshot: Snapshot) -> Wanted:

@@ -4,29 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from rdtd.core.errors import InvalidRequest
+from rdtd.core.errors import InvalidRequest, quoted
 
 __all__ = ["format_cpus", "parse_cpus"]
 
-# More than any kernel is built for (CONFIG_NR_CPUS is 8192 at most); bounds what a range may cost.
+# More than any kernel is built for (CONFIG_NR_CPUS is 8192 at most); bounds what a list may cost.
 MAXIMUM = 65536
 
 
 def parse_cpus(text: str) -> frozenset[int]:
     """The CPUs of a list. Raises InvalidRequest that quotes the part which is wrong."""
     cpus: set[int] = set()
+    named = 0
     for part in text.strip().split(","):
         part = part.strip()
         if not part:
             if text.strip():
-                raise InvalidRequest(f"CPU list {text!r}: there is an empty part; write it as 3,5-7")
+                raise InvalidRequest(f"CPU list {quoted(text)}: there is an empty part; write it as 3,5-7")
             continue
         first, dash, last = part.partition("-")
         if not _is_number(first) or (dash and not _is_number(last)):
-            raise InvalidRequest(f"CPU list {text!r}: {part!r} is not a CPU or a range such as 5-7")
+            raise InvalidRequest(
+                f"CPU list {quoted(text)}: {quoted(part)} is not a CPU or a range such as 5-7"
+            )
         low, high = int(first), int(last) if dash else int(first)
         if high < low:
-            raise InvalidRequest(f"CPU list {text!r}: the range {part!r} runs backwards")
+            raise InvalidRequest(f"CPU list {quoted(text)}: the range {quoted(part)} runs backwards")
+        named += high - low + 1
+        if named > MAXIMUM:
+            raise InvalidRequest(f"CPU list {quoted(text)}: it names over {MAXIMUM} CPUs")
         cpus.update(range(low, high + 1))
     return frozenset(cpus)
 

@@ -58,3 +58,8 @@ class LimitsExceeded(RdtdError):
 
 class NotReady(RdtdError):
     """rdtd is starting or stopping and has not taken the request up."""
+
+
+def quoted(text: str) -> str:
+    """A caller's text as an error shows it: quoted, and cut where it is long."""
+    return repr(text if len(text) <= 60 else text[:57] + "...")

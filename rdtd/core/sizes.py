@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-from rdtd.core.errors import InvalidRequest
+from rdtd.core.errors import InvalidRequest, quoted
 
 __all__ = ["Amount", "Unit", "parse_amount"]
 
@@ -67,10 +67,10 @@ def parse_amount(text: str) -> Amount:
     """`10mb`, `10485760`, `4ways` or `25%`. Raises InvalidRequest that says what would work."""
     match = _AMOUNT.fullmatch(text.strip())
     if match is None:
-        raise InvalidRequest(f"size {text!r}: write it as 10mb, 512kib, 1048576, 4ways or 25%")
+        raise InvalidRequest(f"size {quoted(text)}: write it as 10mb, 512kib, 1048576, 4ways or 25%")
     digits, unit = match[1], match[2].lower()
     if len(digits) > 19:
-        raise InvalidRequest(f"size {text!r}: sizes go up to 2^63-1")
+        raise InvalidRequest(f"size {quoted(text)}: sizes go up to 2^63-1")
     value = int(digits)
     if unit == "%":
         return Amount(value, Unit.PERCENT)
@@ -78,5 +78,7 @@ def parse_amount(text: str) -> Amount:
         return Amount(value, Unit.WAYS)
     in_bytes = _BYTES.fullmatch(unit)
     if in_bytes is None:
-        raise InvalidRequest(f"size {text!r}: unknown unit {match[2]!r}; units are b, kb, mb, gb, ways and %")
+        raise InvalidRequest(
+            f"size {quoted(text)}: unknown unit {quoted(match[2])}; units are b, kb, mb, gb, ways and %"
+        )
     return Amount(value * _FACTORS[in_bytes[1]])

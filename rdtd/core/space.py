@@ -90,13 +90,18 @@ class Space:
     def spares(self, taken: int, had: int = 0) -> bool:
         """Whether every yielding group keeps its floor when these ways are taken in place of those.
 
-        A group that is under its floor already (an administrator's choice) must not lose any more.
+        A group that is under its floor already (an administrator's choice) must not lose any more, and one
+        that was made over ways that the owner had is not left with less than the kernel takes again.
         """
         return all(
-            kept(self.cache, one.baseline, self.reserved | taken).bit_count()
-            >= min(one.floor, kept(self.cache, one.baseline, self.reserved | had).bit_count())
+            kept(self.cache, one.baseline, self.reserved | taken).bit_count() >= self._least(one, had)
             for one in self.yielding
         )
+
+    def _least(self, one: Yielding, had: int) -> int:
+        without = kept(self.cache, one.baseline, self.reserved).bit_count()
+        now = kept(self.cache, one.baseline, self.reserved | had).bit_count() if had else without
+        return max(min(one.floor, now), min(self.cache.smallest, without))
 
     def with_reserved(self, taken: int) -> Space:
         return Space(self.cache, self.reserved | taken, self.holders, self.yielding)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from rdtd.core.errors import InvalidRequest
+from rdtd.core.errors import InvalidRequest, quoted
 from rdtd.core.model import CacheId, Kind, Region
 from rdtd.core.sizes import Amount, parse_amount
 
@@ -44,18 +44,18 @@ def parse_spec(text: str) -> tuple[Region, ...]:
 
 
 def _parse_region(piece: str, number: int) -> Region:
-    where = f"region {number} ({_shorten(piece)})"
+    where = f"region {number} ({quoted(piece)})"
     if not piece:
         raise InvalidRequest(f"region {number} is empty")
     values: dict[str, str] = {}
     for part in piece.split(","):
         name, equals, value = (field.strip() for field in part.partition("="))
         if not equals:
-            raise InvalidRequest(f"{where}: {_shorten(part.strip())} is not KEY=VALUE")
+            raise InvalidRequest(f"{where}: {quoted(part.strip())} is not KEY=VALUE")
         key = _KEYS.get(name.lower())
         if key is None:
             known = "type, size, cache-id and level"
-            raise InvalidRequest(f"{where}: unknown key {_shorten(name)}; the keys are {known}")
+            raise InvalidRequest(f"{where}: unknown key {quoted(name)}; the keys are {known}")
         if key in values:
             raise InvalidRequest(f"{where}: {key} is given twice")
         values[key] = value
@@ -76,7 +76,7 @@ def _parse_kind(text: str) -> Kind:
     try:
         return Kind(text.lower())
     except ValueError:
-        raise InvalidRequest(f"type {_shorten(text)}: the types are both, code and data") from None
+        raise InvalidRequest(f"type {quoted(text)}: the types are both, code and data") from None
 
 
 def _parse_cache_id(text: str | None) -> int | CacheId:
@@ -90,12 +90,8 @@ def _parse_cache_id(text: str | None) -> int | CacheId:
 def _parse_number(key: str, text: str) -> int:
     if _NUMBER.fullmatch(text) is None or int(text) >= 1 << 32:
         hint = "a number or any" if key == "cache-id" else "a number"
-        raise InvalidRequest(f"{key} {_shorten(text)}: it is {hint}")
+        raise InvalidRequest(f"{key} {quoted(text)}: it is {hint}")
     return int(text)
-
-
-def _shorten(text: str) -> str:
-    return repr(text if len(text) <= 60 else text[:57] + "...")
 
 
 def format_spec(regions: Iterable[Region]) -> str:
