@@ -79,6 +79,7 @@ def test_the_image_is_never_written_and_a_panic_ends_qemu(
     command = qemu_command(boot(native_cpuid=1), 5)
     assert [word for word in command if "file=root.img" in word and "snapshot=on" in word]
     assert "-no-reboot" in command
+    assert "tcg,thread=single" in command
     assert "panic=-1" in command[command.index("-append") + 1]
     assert "-S" in command
     assert "-S" not in qemu_command(boot(), 5)
