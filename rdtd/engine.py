@@ -17,18 +17,19 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 
-from rdtd.core.adopt import adopt, written_now
+from rdtd.core.adopt import Adopted, adopt, written_now
 from rdtd.core.drift import Drift, drifts
 from rdtd.core.errors import KernelRefused, NotMounted, RdtdError
 from rdtd.core.model import DEFAULT_GROUP, Snapshot, Wanted
-from rdtd.core.plan import Step, WriteMasks, plan
+from rdtd.core.plan import Plan, Step, WriteCpus, WriteMasks, plan
 from rdtd.core.space import Policy
+from rdtd.resctrl.files import READ
 from rdtd.resctrl.filesystem import Resctrl
 from rdtd.store import Store
 
 __all__ = ["Decide", "Engine", "Outcome", "Work"]
 
-SLICE = 0.05  # seconds for which the lock is held, before a turn lets go and looks again
+SLICE = 0.03  # seconds for which the lock is held, before a turn lets go and looks again
 ROUNDS = 3  # how often a plan is made again when the kernel does not keep what was written
 
 Decide = Callable[[Wanted, Snapshot], Wanted]
@@ -67,7 +68,7 @@ class Engine:
         store: Store,
         policy: Policy,
         wanted: Wanted,
-        hints: Callable[[], set[str] | None] = lambda: None,
+        hints: Callable[[], dict[str, set[str]] | None] = lambda: None,
     ) -> None:
         """`hints` drains what inotify has told: the groups that changed, or None for "look at everything"."""
         self.mount = mount
@@ -80,7 +81,8 @@ class Engine:
         self._store = store
         self._hints = hints
         self._saved: Wanted | None = None
-        self._touched: set[str] = set()  # groups that were written since they were read
+        self._touched: dict[str, set[str]] = {}  # the files of groups that were written since they were read
+        self._settled: tuple[Wanted, Snapshot] | None = None  # what the last turn left in order
         self._turn: _Turn | None = None
 
     def turn(self, decide: Decide, work: Work | None = None) -> Outcome:
@@ -91,9 +93,7 @@ class Engine:
         self._forget_turn()
         with self._locked(exclusive=True):
             snapshot = self._observe()
-            before, adopted = adopt(self.wanted, snapshot, self.policy)
-            before = written_now(before, snapshot)
-            repairs = plan(before, snapshot, self.policy)
+            before, adopted, repairs = self._compare(snapshot)
             found = drifts(adopted, repairs, snapshot)
             self.wanted, self.restless = before, bool(repairs)
             self._drifts += [one for one in found if one.kind == "baseline"]
@@ -110,12 +110,20 @@ class Engine:
         """What a turn would decide. Changes nothing: `work` looks at what it is to do, and is not begun."""
         with self._locked(exclusive=False):
             snapshot = self._observe()
-            before, adopted = adopt(self.wanted, snapshot, self.policy)
-            self.restless = bool(adopted or plan(before, snapshot, self.policy))
+            before, adopted, repairs = self._compare(snapshot)
+            self.restless = bool(adopted or repairs)
             wanted = decide(before, snapshot)
             if work is not None:
                 work(snapshot).close()
             return wanted
+
+    def _compare(self, snapshot: Snapshot) -> tuple[Wanted, tuple[Adopted, ...], Plan]:
+        """What is wanted after what was done from outside, and what has to be repaired."""
+        if self._settled is not None and self._settled[0] is self.wanted and self._settled[1] is snapshot:
+            return self.wanted, (), ()
+        before, adopted = adopt(self.wanted, snapshot, self.policy)
+        before = written_now(before, snapshot)
+        return before, adopted, plan(before, snapshot, self.policy)
 
     def resume(self) -> Outcome:
         """Goes on with a turn whose outcome was not done."""
@@ -175,8 +183,12 @@ class Engine:
         # The hints are drained before the groups are read: what was written here raises no second turn,
         # and what somebody else wrote meanwhile is read.
         hints = self._hints()
-        dirty = None if hints is None else hints | self._touched
-        self._touched = set()
+        dirty = None
+        if hints is not None:
+            dirty = {
+                name: {*hints.get(name, ()), *self._touched.get(name, ())} for name in hints | self._touched
+            }
+        self._touched = {}
         before, self.snapshot = self.snapshot, None  # on failure nothing is known any more
         self.snapshot = self.mount.observe(before, dirty)
         return self.snapshot
@@ -208,6 +220,7 @@ class Engine:
             raise turn.failure
         assert self.snapshot is not None, "what was verified was observed"
         self.wanted = written_now(self.wanted, self.snapshot)
+        self._settled = self.wanted, self.snapshot
         return Outcome(self.wanted, turn.steps)
 
     def _apply(self, turn: _Turn, deadline: float) -> bool:
@@ -232,7 +245,8 @@ class Engine:
 
     def _note(self, turn: _Turn, step: Step) -> None:
         """Remembers what was written, so that it is read again and not taken for another's doing."""
-        self._touched.add(step.group)
+        written = {WriteMasks: ("schemata",), WriteCpus: ("cpus_list",)}.get(type(step), READ)
+        self._touched.setdefault(step.group, set()).update(written)
         if not isinstance(step, WriteMasks):
             return
         self.wanted = _with_written(self.wanted, step)

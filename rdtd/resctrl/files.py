@@ -8,7 +8,10 @@ from enum import Enum
 
 from rdtd.core.errors import KernelRefused, NoClosid, NotMounted, RdtdError
 
-__all__ = ["Told", "explain", "read_text", "write_text"]
+__all__ = ["READ", "Told", "explain", "read_text", "write_text"]
+
+READ = ("schemata", "mode", "cpus_list")
+"""The files of a group that a snapshot is made of."""
 
 # The kernel's handler ran and set last_cmd_status. With any other error the request did not get that far,
 # and the text that stands there is about an older command.

@@ -9,14 +9,17 @@ from contextlib import contextmanager
 
 from rdtd.core.cpus import format_cpus, parse_cpus
 from rdtd.core.errors import InvalidRequest, KernelRefused, NotMounted
-from rdtd.core.model import DEFAULT_GROUP, Cache, CacheKey, Group, Masks, Snapshot
+from rdtd.core.model import DEFAULT_GROUP, Cache, CacheKey, Group, Snapshot
 from rdtd.core.plan import CreateGroup, RemoveGroup, Step, WriteCpus, WriteMasks
-from rdtd.resctrl.files import Told, explain, read_text, write_text
+from rdtd.resctrl.files import READ, Told, explain, read_text, write_text
 from rdtd.resctrl.lock import take
 from rdtd.resctrl.schemata import format_schemata, parse_schemata
 from rdtd.resctrl.topology import read_caches, read_closids, read_cpus_of, read_online
 
 __all__ = ["Resctrl"]
+
+Dirty = Mapping[str, Collection[str]]
+"""The groups that may have changed, each with the files of it to read again."""
 
 _NOT_GROUPS = {"info", "mon_groups", "mon_data"}
 
@@ -52,7 +55,7 @@ class Resctrl:
                 f"resctrl is not mounted at {self.root}; mount it with 'mount -t resctrl resctrl {self.root}'"
             )
 
-    def observe(self, before: Snapshot | None = None, dirty: Collection[str] | None = None) -> Snapshot:
+    def observe(self, before: Snapshot | None = None, dirty: Dirty | None = None) -> Snapshot:
         """What is there now.
 
         Given an earlier snapshot and the groups that may have changed since (`dirty`), own groups that
@@ -68,7 +71,7 @@ class Resctrl:
         except (ValueError, InvalidRequest) as error:
             raise KernelRefused(f"cannot understand resctrl at {self.root}: {error}") from error
 
-    def _observe(self, before: Snapshot | None, dirty: Collection[str] | None) -> Snapshot:
+    def _observe(self, before: Snapshot | None, dirty: Dirty | None) -> Snapshot:
         default = parse_schemata(read_text(self._path(DEFAULT_GROUP, "schemata")))
         online = read_online(self.sysfs)
         if before is not None and (dirty is None or (default, online) != (before.default.masks, before.cpus)):
@@ -79,16 +82,19 @@ class Resctrl:
             closids = read_closids(self.root)
         else:
             caches, closids, cpus_of = before.caches, before.closids, before.cpus_of
-        groups = {DEFAULT_GROUP: Group(DEFAULT_GROUP, default)}
+        groups = {DEFAULT_GROUP: Group(DEFAULT_GROUP, default) if before is None else before.default}
         names = self._group_names()
         self._follow(names)
         for name in names:
             known = before.groups.get(name) if before else None
-            if known is None or not known.own or name in (dirty or ()):
-                known = self._read_group(name)
-            if known is not None:
-                groups[name] = known
-        return Snapshot(caches, groups, closids, online, cpus_of)
+            # Foreign groups are few, and whoever makes one may be quicker than a watch.
+            files = READ if known is None or not known.own else (dirty or {}).get(name, ())
+            group = self._read_group(name, known, files) if files else known
+            if group is not None:
+                groups[name] = known if known == group else group
+        found = Snapshot(caches, groups, closids, online, cpus_of)
+        # The same object for the same state spares others the comparison.
+        return before if before is not None and found == before else found
 
     def _group_names(self) -> list[str]:
         with os.scandir(self.root) as entries:
@@ -98,12 +104,17 @@ class Resctrl:
                 if entry.name not in _NOT_GROUPS and entry.is_dir(follow_symlinks=False)
             )
 
-    def _read_group(self, name: str) -> Group | None:
-        """The group, or None when it went away while it was read: not everybody takes the lock."""
+    def _read_group(self, name: str, known: Group | None, files: Collection[str]) -> Group | None:
+        """The group, with those files read again; None when it went away: not everybody takes the lock."""
+        known = known or Group(name, {})
+        masks, mode, cpus = known.masks, known.mode, known.cpus
         try:
-            masks: Masks = parse_schemata(read_text(self._path(name, "schemata")))
-            mode = read_text(self._path(name, "mode")).strip()
-            cpus = parse_cpus(read_text(self._path(name, "cpus_list")))
+            if "schemata" in files:
+                masks = parse_schemata(read_text(self._path(name, "schemata")))
+            if "mode" in files:
+                mode = read_text(self._path(name, "mode")).strip()
+            if "cpus_list" in files:
+                cpus = parse_cpus(read_text(self._path(name, "cpus_list")))
         except OSError as error:
             if error.errno in (errno.ENOENT, errno.ENODEV):  # ENODEV: kernfs, for a file that was open
                 return None

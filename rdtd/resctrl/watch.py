@@ -13,16 +13,23 @@ from __future__ import annotations
 import os
 import struct
 import threading
+import warnings
 from collections.abc import Iterable
+from contextlib import suppress
 
-import pyinotify
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", DeprecationWarning)  # it imports asyncore, which rdtd does not use
+    import pyinotify
+
+from rdtd.resctrl.files import READ
 
 __all__ = ["Watch"]
 
 _HEADER = struct.Struct("iIII")  # struct inotify_event: wd, mask, cookie, length of the name
 _ROOT_MASK = pyinotify.IN_CREATE | pyinotify.IN_DELETE | pyinotify.IN_CLOSE_WRITE | pyinotify.IN_UNMOUNT
 _GROUP_MASK = pyinotify.IN_CLOSE_WRITE
-_READ = {"schemata", "cpus", "cpus_list", "mode"}  # the files that a snapshot is made of
+# A write to the file on the left changes what is read from the one on the right.
+_MEANS = {"schemata": "schemata", "mode": "mode", "cpus": "cpus_list", "cpus_list": "cpus_list"}
 
 
 class _Notifier(pyinotify.Notifier):  # type: ignore[misc] # pyinotify has no types
@@ -61,7 +68,7 @@ class Watch:
         os.set_inheritable(self.fd, False)
         self._groups: dict[int, str] = {}  # watch -> group, "" for the root
         self._watches: dict[str, int] = {}
-        self._dirty: set[str] = set()
+        self._dirty: dict[str, set[str]] = {}
         self._everything = True
 
     def follow(self, groups: Iterable[str]) -> None:
@@ -73,11 +80,14 @@ class Watch:
             for group in wanted - self._watches.keys():
                 self._add(group)
 
-    def drain(self) -> set[str] | None:
-        """The groups that hints have named since the last call; None for "look at everything"."""
+    def drain(self) -> dict[str, set[str]] | None:
+        """The groups that hints have named since the last call, each with the files that may have changed.
+
+        None means "look at everything".
+        """
         with self._lock:
             self._take()
-            dirty, self._dirty = self._dirty, set()
+            dirty, self._dirty = self._dirty, {}
             everything, self._everything = self._everything, False
             return None if everything else dirty
 
@@ -99,13 +109,14 @@ class Watch:
             if mask & pyinotify.IN_IGNORED:
                 # The kernel has dropped the watch already: unmounted, or gone with its directory.
                 group = self._groups.pop(watch, None)
+                self._manager.watches.pop(watch, None)
                 if group is not None:
                     self._watches.pop(group, None)
-                    self._dirty.add(group)
+                    self._dirty.setdefault(group, set()).update(READ)
             elif mask & pyinotify.IN_ISDIR:
-                self._dirty.add(name)
-            elif watch in self._groups and name in _READ:
-                self._dirty.add(self._groups[watch])
+                self._dirty.setdefault(name, set()).update(READ)
+            elif watch in self._groups and name in _MEANS:
+                self._dirty.setdefault(self._groups[watch], set()).add(_MEANS[name])
 
     def _add(self, group: str) -> None:
         path = os.path.join(self._root, group)
@@ -123,4 +134,5 @@ class Watch:
     def _drop(self, group: str) -> None:
         watch = self._watches.pop(group)
         self._groups.pop(watch, None)
-        self._manager.rm_watch(watch)
+        with suppress(pyinotify.WatchManagerError):  # the kernel was quicker
+            self._manager.rm_watch(watch, quiet=False)
