@@ -7,10 +7,10 @@ READY := $(VENV)/ready
 # More workers than this only make a small machine slower.
 WORKERS ?= 2
 
-.PHONY: help demo run test check bench format clean
+.PHONY: help demo run test check bench vm test-kernel test-kernel-quick bench-kernel format clean
 
 help: ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 26
 
 demo: $(READY) ## set everything up and show rdtd's main job on a simulated host
 	@$(BIN)/python -m tests.demo
@@ -28,6 +28,18 @@ check: $(READY) ## linters and types
 
 bench: $(READY) ## measure rdtd against C on the same bus and the same mount; prints ratios
 	@$(BIN)/python -m bench
+
+vm: ## open a shell in a guest with a real kernel's resctrl and rdtd running
+	@$(PYTHON) -m tests.vm shell
+
+test-kernel: ## test on real kernels, on every CPU that tests/vm emulates; prints a table
+	@$(PYTHON) -m tests.vm matrix
+
+test-kernel-quick: ## the same with two guests
+	@$(PYTHON) -m tests.vm matrix --quick
+
+bench-kernel: ## measure rdtd on a real kernel against bare files, pqos and rdtctl; prints ratios
+	@$(PYTHON) -m bench.kernel
 
 format: $(READY) ## format the code
 	$(BIN)/ruff format .

@@ -66,8 +66,8 @@ def compare_calls(programs: Programs, rounds: int, lists: int, pairs: int, secon
                     how = (kind, str(callers), str(max(number, 2 * callers)), str(seconds))
                     found.rdtd += samples(programs.client, daemon.address, BUS_NAME, *how)
                     found.yardstick += samples(programs.client, daemon.address, YARDSTICK, *how)
-            with paused(daemon):
-                files += bare_files(programs, daemon.root, pairs, seconds)
+            with paused(daemon.root, process_of(daemon)):
+                files += bare_files(programs.files, daemon.root, pairs, seconds)
     _report(kinds, crowds, files, replies)
 
 
@@ -113,24 +113,29 @@ def yardstick(programs: Programs, address: str) -> Iterator[None]:
         service.communicate()
 
 
-@contextmanager
-def paused(daemon: Daemon) -> Iterator[None]:
-    """rdtd stands still, without the lock on resctrl. What it finds afterwards is as it was before."""
+def process_of(daemon: Daemon) -> int:
+    """The process ID of a daemon that runs."""
     assert daemon.process is not None
-    root = os.open(daemon.root, os.O_RDONLY | os.O_DIRECTORY)
+    return daemon.process.pid
+
+
+@contextmanager
+def paused(mount: str, pid: int) -> Iterator[None]:
+    """rdtd stands still, without the lock on resctrl. What it finds afterwards is as it was before."""
+    root = os.open(mount, os.O_RDONLY | os.O_DIRECTORY)
     try:
         # With the lock here rdtd cannot have it when it stops.
         fcntl.flock(root, fcntl.LOCK_EX)
-        daemon.process.send_signal(signal.SIGSTOP)
+        os.kill(pid, signal.SIGSTOP)
     finally:
         os.close(root)
     try:
         yield
     finally:
-        daemon.process.send_signal(signal.SIGCONT)
+        os.kill(pid, signal.SIGCONT)
 
 
-def bare_files(programs: Programs, root: str, count: int, seconds: int) -> list[int]:
+def bare_files(program: Path, root: str, count: int, seconds: int) -> list[int]:
     """The operations that rdtd would do there for a Reserve of one way of cache 0 and its Release.
 
     Reservations that hold nothing of cache 0 have there what the default group has: they are written too.
@@ -144,7 +149,7 @@ def bare_files(programs: Programs, root: str, count: int, seconds: int) -> list[
     )
     lines = (f"L3:0={shared & ~taken:x}", f"L3:{own}", f"L3:0={shared:x}")
     sharing = [name for name, found in masks.items() if found[_FIRST] == shared]
-    return samples(programs.files, root, "bench", str(count), str(seconds), *lines, *sharing)
+    return samples(program, root, "bench", str(count), str(seconds), *lines, *sharing)
 
 
 def _reservations(root: str) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bench.calls import bare_files, paused
+from bench.calls import bare_files, paused, process_of
 from bench.figures import median, ratio, shown, table, timed
 from bench.host import CACHES, CLOSIDS, WAYS, large_host
 from bench.native import Programs, samples
@@ -121,8 +121,8 @@ def compare_daemon(programs: Programs, pairs: int, seconds: int) -> None:
             for kind, medians in (("list", lists), ("reserve", reserves)):
                 how = (kind, "1", str(pairs), str(seconds))
                 medians.append(median(samples(programs.client, daemon.address, BUS_NAME, *how)))
-            with paused(daemon):
-                files.append(median(bare_files(programs, daemon.root, pairs, seconds)))
+            with paused(daemon.root, process_of(daemon)):
+                files.append(median(bare_files(programs.files, daemon.root, pairs, seconds)))
     rows = [
         _growth("ListFree", lists),
         _growth("Reserve + Release", reserves),

@@ -38,6 +38,14 @@ def built() -> Iterator[Programs]:
         yield programs
 
 
+def built_static(name: str, directory: Path) -> Path:
+    """One program, in `directory`, that runs on any Linux of this architecture. Raises CalledProcessError."""
+    program = directory / name
+    source = _SOURCES / f"{name}.c"
+    subprocess.run(["gcc", "-static", *_FLAGS, "-o", str(program), str(source)], check=True)
+    return program
+
+
 def samples(*command: str | Path) -> list[int]:
     """What `client` or `files` measured: nanoseconds. Raises CalledProcessError; the reason is on stderr."""
     run = subprocess.run([str(word) for word in command], check=True, stdout=subprocess.PIPE, text=True)
