@@ -261,6 +261,8 @@ class CacheObject:
     def update(self, value: CacheView, _: str | None) -> set[str]:
         """Takes over what is known now; the names of the properties that changed."""
         before, self._value = self._value, value
+        if value is before:
+            return set()
         pairs = {
             "Size": (before.cache.size, value.cache.size),
             "WaySize": (before.cache.size // before.cache.ways, value.cache.size // value.cache.ways),

@@ -8,8 +8,8 @@ import re
 import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
-from xml.sax.saxutils import quoteattr
+from html import escape
+from pathlib import Path
 
 EMITS_CHANGED = "org.freedesktop.DBus.Property.EmitsChangedSignal"
 
@@ -66,7 +66,7 @@ class Interface:
 @cache
 def load(name: str) -> Interface:
     """The interface of this name, from its XML file in the package."""
-    text = files("rdtd.bus").joinpath("interfaces", f"{name}.xml").read_text(encoding="utf-8")
+    text = Path(__file__).with_name("interfaces").joinpath(f"{name}.xml").read_text(encoding="utf-8")
     return next(interface for interface in parse(text) if interface.name == name)
 
 
@@ -124,7 +124,7 @@ def introspect(interfaces: list[Interface], children: list[str]) -> str:
     """The introspection data of an object: its interfaces, and the names of the objects right below it."""
     lines = ["<node>"]
     for interface in interfaces:
-        lines.append(f" <interface name={quoteattr(interface.name)}>")
+        lines.append(f" <interface name={_quoted(interface.name)}>")
         for method in interface.methods.values():
             lines += _element(
                 "method", method.name, _args(method.arguments, "in") + _args(method.results, "out")
@@ -132,27 +132,31 @@ def introspect(interfaces: list[Interface], children: list[str]) -> str:
         for signal in interface.signals.values():
             lines += _element("signal", signal.name, _args(signal.arguments, ""))
         for property_ in interface.properties.values():
-            attributes = f'{quoteattr(property_.name)} type={quoteattr(property_.type)} access="read"'
+            attributes = f'{_quoted(property_.name)} type={_quoted(property_.type)} access="read"'
             lines += [
                 f"  <property name={attributes}>",
-                f'   <annotation name="{EMITS_CHANGED}" value={quoteattr(property_.emits_changed)}/>',
+                f'   <annotation name="{EMITS_CHANGED}" value={_quoted(property_.emits_changed)}/>',
                 "  </property>",
             ]
         lines.append(" </interface>")
-    lines += [f" <node name={quoteattr(child)}/>" for child in children]
+    lines += [f" <node name={_quoted(child)}/>" for child in children]
     lines.append("</node>\n")
     return _DOCTYPE + "\n".join(lines)
 
 
+def _quoted(value: str) -> str:
+    return f'"{escape(value)}"'
+
+
 def _element(tag: str, name: str, arguments: list[str]) -> list[str]:
     if not arguments:
-        return [f"  <{tag} name={quoteattr(name)}/>"]
-    return [f"  <{tag} name={quoteattr(name)}>", *arguments, f"  </{tag}>"]
+        return [f"  <{tag} name={_quoted(name)}/>"]
+    return [f"  <{tag} name={_quoted(name)}>", *arguments, f"  </{tag}>"]
 
 
 def _args(arguments: tuple[Argument, ...], direction: str) -> list[str]:
     shown = f' direction="{direction}"' if direction else ""
-    return [f"   <arg name={quoteattr(each.name)} type={quoteattr(each.type)}{shown}/>" for each in arguments]
+    return [f"   <arg name={_quoted(each.name)} type={_quoted(each.type)}{shown}/>" for each in arguments]
 
 
 def snake_case(member: str) -> str:

@@ -55,9 +55,9 @@ def _baseline(group: Group, wanted: Wanted, snapshot: Snapshot) -> tuple[dict[Do
         for domain in cache.domains:
             if domain not in group.masks:
                 continue
-            change = None
-            if not _reset_by_kernel(snapshot, cache, domain):
-                change = _outside(wanted, group, cache, domain, taken)
+            change = _outside(wanted, group, cache, domain, taken)
+            if change is not None and _reset_by_kernel(snapshot, cache, domain):
+                change = None
             if change is not None:
                 changes.append(change)
             if domain not in baseline or (change is not None and not change.refused):

@@ -7,7 +7,7 @@ says what rdtd promised. rdtd/core/plan.py turns the one into the other.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
@@ -243,15 +243,16 @@ class Snapshot:
     closids: int  # the smallest num_closids of all resources, the default group included
     cpus: frozenset[int] = frozenset()  # online
     cpus_of: Mapping[CacheKey, frozenset[int]] = field(default_factory=dict)
+    foreign: tuple[Group, ...] = field(init=False, repr=False, compare=False)
+    """The groups that rdtd did not make."""
+
+    def __post_init__(self) -> None:
+        foreign = tuple(group for name, group in self.groups.items() if name and not group.own)
+        object.__setattr__(self, "foreign", foreign)  # frozen, and asked for with each cache
 
     @property
     def default(self) -> Group:
         return self.groups[DEFAULT_GROUP]
-
-    @property
-    def foreign(self) -> Iterable[Group]:
-        """The groups that rdtd did not make."""
-        return (group for name, group in self.groups.items() if name and not group.own)
 
     @property
     def closids_free(self) -> int:

@@ -86,7 +86,7 @@ def plan(wanted: Wanted, snapshot: Snapshot, policy: Policy) -> Plan:
     now = {
         name: dict(group.masks)
         for name, group in snapshot.groups.items()
-        if name in goal and not goal[name].items() <= group.masks.items()
+        if name in goal and goal[name] != group.masks
     }
     created = [name for name in goal if name not in snapshot.groups]
     return (

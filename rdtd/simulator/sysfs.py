@@ -19,19 +19,16 @@ PLAIN_L3 = (32 * 1024 * 1024, 16)
 def build(state: State) -> Directory:
     """The directory `sys`, with devices/system/cpu in it."""
 
-    def cpu_nodes() -> dict[str, Node]:
-        everything = state.topology.cpus
-        nodes: dict[str, Node] = {
-            "online": _text(format_cpu_list(state.online_cpus)),
-            "offline": _text(format_cpu_list(everything - state.online_cpus)),
-            "present": _text(format_cpu_list(everything)),
-            "possible": _text(format_cpu_list(everything)),
-        }
-        for cpu in sorted(everything):
-            nodes[f"cpu{cpu}"] = Directory(partial(_cpu, state, cpu), permissions=0o755)
-        return nodes
-
-    node = Directory(cpu_nodes, permissions=0o755)
+    everything = state.topology.cpus
+    nodes: dict[str, Node] = {
+        "online": File(lambda: f"{format_cpu_list(state.online_cpus)}\n"),
+        "offline": File(lambda: f"{format_cpu_list(everything - state.online_cpus)}\n"),
+        "present": _text(format_cpu_list(everything)),
+        "possible": _text(format_cpu_list(everything)),
+    }
+    for cpu in sorted(everything):
+        nodes[f"cpu{cpu}"] = Directory(partial(_cpu, state, cpu), permissions=0o755)
+    node = Directory(nodes, permissions=0o755)
     for name in ("cpu", "system", "devices"):
         node = Directory({name: node}, permissions=0o755)
     return node
