@@ -30,7 +30,7 @@ from rdtd.store import Store
 __all__ = ["Decide", "Engine", "Outcome", "Work"]
 
 SLICE = 0.03  # seconds for which the lock is held, before a turn lets go and looks again
-ROUNDS = 3  # how often a plan is made again when the kernel does not keep what was written
+ROUNDS = 3  # how often the steps of a plan are tried when the kernel does not keep what was written
 
 Decide = Callable[[Wanted, Snapshot], Wanted]
 Work = Callable[[Snapshot], Generator[None, None, None]]
@@ -55,7 +55,8 @@ class _Turn:
     work: Generator[None, None, None] | None
     repaired: tuple[Drift, ...]  # what will have been put right when it is done
     steps: int = 0
-    rounds: int = 0
+    tries: int = 0  # steps since the turn began, or began to go back
+    longest: int = 0  # of the plans since then
     failure: RdtdError | None = None
 
 
@@ -209,7 +210,7 @@ class Engine:
                     self._forget_turn()
                     raise turn.failure from error
                 self._go_back(turn)
-                turn.failure, turn.rounds = error, 0
+                turn.failure, turn.tries, turn.longest = error, 0, 0
                 self.snapshot = None
                 self._observe()
         self._turn = None
@@ -230,16 +231,16 @@ class Engine:
             steps = plan(self.wanted, self.snapshot, self.policy)
             if not steps:
                 return True
-            turn.rounds += 1
-            if turn.rounds > ROUNDS:
+            turn.longest = max(turn.longest, len(steps))
+            if turn.tries >= ROUNDS * turn.longest:
                 left = ", ".join(sorted({repr(step.group) for step in steps}))
                 raise KernelRefused(f"the kernel does not keep what is written to {left}")
             for step in steps:
                 self.mount.apply(step)
                 self._note(turn, step)
                 turn.steps += 1
+                turn.tries += 1
                 if time.monotonic() > deadline:
-                    turn.rounds = 0  # progress was made
                     return False
             self._observe()
 

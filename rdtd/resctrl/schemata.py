@@ -14,6 +14,7 @@ from rdtd.core.model import Domain, Masks
 
 __all__ = ["cache_level", "format_schemata", "parse_number_by_id", "parse_schemata"]
 
+_ENTRY = re.compile(r"\s*([0-9]{1,10})=\s*([0-9a-fA-F]{1,16})\s*", re.ASCII)
 _CACHE = re.compile(r"L([23])(CODE|DATA)?", re.ASCII)
 
 # kernfs takes a write of a page at most (struct kernfs_ops, atomic_write_len).
@@ -34,12 +35,11 @@ def parse_schemata(text: str) -> dict[Domain, int]:
         resource = resource.strip()
         if not colon or cache_level(resource) is None:
             continue
-        try:
-            for entry in rest.split(";"):
-                cache_id, _, mask = entry.partition("=")
-                masks[Domain(resource, int(cache_id))] = int(mask, 16)
-        except ValueError:
-            raise ValueError(f"schemata: cannot read the line {line!r}") from None
+        for entry in rest.split(";"):
+            match = _ENTRY.fullmatch(entry)
+            if match is None:
+                raise ValueError(f"schemata: cannot read the line {line!r}")
+            masks[Domain(resource, int(match[1]))] = int(match[2], 16)
     return masks
 
 

@@ -67,8 +67,8 @@ def wait_until_ready(process: "subprocess.Popen[str]", notified: NotifySocket) -
     end = os.pidfd_open(process.pid)
     try:
         while "READY=1" not in notified.said:
-            readable, _, _ = select.select([notified, end], [], [], 60)
-            if notified in readable:
+            readable, _, _ = select.select([notified.fileno(), end], [], [], 60)
+            if notified.fileno() in readable:
                 notified.wait_for_any()
             else:
                 process.kill()
