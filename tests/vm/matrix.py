@@ -48,7 +48,7 @@ class Row:
     cpu: str
     passed: int
     failed: int
-    seconds: float
+    seconds: int
     remark: str = ""
 
 
@@ -122,13 +122,20 @@ async def _run_one(guest: Guest) -> list[Row]:
 
 def read_report(guest: Guest, suite: str, results: Path) -> list[Row]:
     """The rows of a suite, one for each way in which it mounted resctrl; `results` has JUnit's files."""
-    path = results / f"{suite}.xml"
-    if not path.exists():
-        return [Row(suite, guest.kernel, guest.cpu, 0, 1, 0, "did not run")]
+
+    def none(remark: str) -> list[Row]:
+        return [Row(suite, guest.kernel, guest.cpu, 0, 1, 0, remark)]
+
+    try:
+        cases = list(ElementTree.parse(results / f"{suite}.xml").iter("testcase"))
+    except FileNotFoundError:
+        return none("did not run")
+    except ElementTree.ParseError:
+        return none("has no whole report")
     passed: Counter[str] = Counter()
     failed: Counter[str] = Counter()
-    seconds: Counter[str] = Counter()
-    for case in ElementTree.parse(path).iter("testcase"):
+    seconds: dict[str, float] = {}
+    for case in cases:
         options = _OPTIONS.search(case.get("name", ""))
         label = f"{suite}, {options[1]}" if options else suite
         outcomes = {child.tag for child in case}
@@ -136,12 +143,13 @@ def read_report(guest: Guest, suite: str, results: Path) -> list[Row]:
             failed[label] += 1
         elif "skipped" not in outcomes:
             passed[label] += 1
-        seconds[label] += round(float(case.get("time", "0")))
+        seconds[label] = seconds.get(label, 0) + float(case.get("time", "0"))
     labels = sorted({*passed, *failed})
     if not labels:
-        return [Row(suite, guest.kernel, guest.cpu, 0, 1, 0, "had no tests")]
+        return none("had no tests")
     return [
-        Row(label, guest.kernel, guest.cpu, passed[label], failed[label], seconds[label]) for label in labels
+        Row(label, guest.kernel, guest.cpu, passed[label], failed[label], round(seconds[label]))
+        for label in labels
     ]
 
 
@@ -149,7 +157,7 @@ def table(rows: Sequence[Row]) -> list[str]:
     """The summary's lines."""
     lines = [("suite", "kernel", "CPU", "passed", "failed", "seconds", "")]
     for row in rows:
-        counts = (str(row.passed), str(row.failed), f"{row.seconds:.0f}")
+        counts = (str(row.passed), str(row.failed), str(row.seconds))
         lines.append((row.suite, row.kernel, row.cpu, *counts, row.remark))
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
     return [
