@@ -22,6 +22,7 @@ Dirty = Mapping[str, Collection[str]]
 """The groups that may have changed, each with the files of it to read again."""
 
 _NOT_GROUPS = {"info", "mon_groups", "mon_data"}
+_NO_GROUP = {errno.ENOENT, errno.ENODEV}  # ENODEV: kernfs, when it went between open and read
 
 
 class Resctrl:
@@ -116,7 +117,7 @@ class Resctrl:
             if "cpus_list" in files:
                 cpus = parse_cpus(read_text(self._path(name, "cpus_list")))
         except OSError as error:
-            if error.errno in (errno.ENOENT, errno.ENODEV):  # ENODEV: kernfs, for a file that was open
+            if error.errno in _NO_GROUP:
                 return None
             raise
         return Group(name, masks, mode, cpus)
@@ -147,8 +148,10 @@ class Resctrl:
         """The threads of a group; none when there is no such group."""
         try:
             return frozenset(int(line) for line in read_text(self._path(group, "tasks")).split())
-        except FileNotFoundError:
-            return frozenset()
+        except OSError as error:
+            if error.errno in _NO_GROUP:
+                return frozenset()
+            raise explain(self.root, f"read tasks of group {group!r}", error) from error
 
     def _write(self, group: str, file: str, text: str, told: Told = Told.ALL) -> None:
         what = f"write {text.strip()!r} to {file} of {f'group {group!r}' if group else 'the default group'}"

@@ -1,0 +1,139 @@
+"""Hints from inotify on a simulated resctrl."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from rdtd.resctrl.filesystem import Resctrl
+from rdtd.resctrl.watch import Watch
+from rdtd.simulator.process import SimulatorProcess
+
+
+@pytest.fixture(scope="module")
+def simulator() -> Iterator[SimulatorProcess]:
+    with SimulatorProcess() as running:
+        yield running
+
+
+@pytest.fixture
+def root(simulator: SimulatorProcess) -> Iterator[Path]:
+    path = Path(simulator.root)
+    (path / "one").mkdir()
+    yield path
+    simulator.control("remount")
+
+
+@pytest.fixture
+def watch(root: Path) -> Iterator[Watch]:
+    found = Watch(str(root))
+    found.follow(["one"])
+    assert found.pending()
+    assert found.drain() is None  # at first everything has to be looked at
+    yield found
+    found.close()
+
+
+def drained(watch: Watch) -> set[str]:
+    hints = watch.drain()
+    assert hints is not None
+    return set(hints)
+
+
+def test_writes_to_what_a_snapshot_is_made_of(root: Path, watch: Watch) -> None:
+    assert not watch.pending()
+    (root / "schemata").write_text("L3:0=7f\n")
+    (root / "one/cpus_list").write_text("3\n")
+    assert watch.pending()
+    assert drained(watch) == {"", "one"}
+    assert not watch.pending()
+
+
+def test_threads_that_move_are_no_hint(root: Path, watch: Watch) -> None:
+    (root / "one/tasks").write_text(f"{os.getpid()}\n")
+    (root / "tasks").write_text(f"{os.getpid()}\n")
+    assert not watch.pending()
+
+
+def test_a_refused_write_is_a_hint_like_any_other(root: Path, watch: Watch) -> None:
+    with pytest.raises(OSError, match="Invalid argument"), (root / "one/schemata").open("w") as file:
+        file.write("L3:0=0\n")
+    assert drained(watch) == {"one"}
+
+
+def test_groups_come_and_go(root: Path, watch: Watch) -> None:
+    (root / "two").mkdir()
+    assert drained(watch) == {"two"}
+    watch.follow(["one", "two"])
+    (root / "two/schemata").write_text("L3:0=1\n")
+    assert drained(watch) == {"two"}
+    (root / "two").rmdir()
+    assert drained(watch) == {"two"}
+    watch.follow(["one"])
+    (root / "two").mkdir()
+    assert drained(watch) == {"two"}
+
+
+def test_names_of_any_bytes_lose_no_hint(root: Path, watch: Watch) -> None:
+    name = os.fsencode(root) + b"/\xff"
+    os.mkdir(name)
+    (root / "one/schemata").write_text("L3:0=1\n")
+    assert drained(watch) == {"\udcff", "one"}
+    watch.follow(["one", "\udcff"])
+    assert watch.drain() is not None
+
+
+def test_no_watch_is_leaked(root: Path, watch: Watch, capfd: pytest.CaptureFixture[str]) -> None:
+    """Nor is there a word from the library on stderr."""
+    for number in range(50):
+        group = root / f"group{number}"
+        group.mkdir()
+        watch.follow(["one", group.name])
+        group.rmdir()
+        if number % 2:
+            watch.drain()
+        watch.follow(["one"])
+    watch.drain()
+    assert len(watch._manager.watches) == len(watch._watches) == len(watch._groups) == 2
+    info = Path(f"/proc/self/fdinfo/{watch.fd}").read_text()
+    assert info.count("inotify wd:") == 2
+    assert capfd.readouterr().err == ""
+
+
+def test_a_group_that_is_gone_cannot_be_followed(watch: Watch, capfd: pytest.CaptureFixture[str]) -> None:
+    watch.follow(["one", "never"])
+    assert capfd.readouterr().err == ""
+    assert "never" not in watch._watches
+
+
+def test_the_descriptor_is_not_inherited(watch: Watch) -> None:
+    assert not os.get_inheritable(watch.fd)
+    assert not os.get_blocking(watch.fd)
+
+
+def test_umount_means_everything() -> None:
+    with SimulatorProcess() as simulator:
+        watch = Watch(simulator.root)
+        watch.follow([])
+        watch.drain()
+    assert watch.pending()
+    assert watch.drain() is None
+    watch.close()
+
+
+def test_an_observation_reads_what_has_changed(root: Path, simulator: SimulatorProcess) -> None:
+    """Own groups are taken over unless a hint names them; hotplug, which no hint tells, has all read."""
+    (root / "rdtd.a").mkdir()
+    resctrl = Resctrl(str(root), simulator.sysfs)
+    first = resctrl.observe()
+    assert resctrl.observe(first, {}) is first
+    simulator.control("kernel-change rdtd.a L3:0=3")
+    assert resctrl.observe(first, {}) == first
+    assert resctrl.observe(first, {"rdtd.a": {"mode"}}) == first
+    seen = resctrl.observe(first, {"rdtd.a": {"schemata"}})
+    assert seen.groups["rdtd.a"].masks != first.groups["rdtd.a"].masks
+    assert seen == resctrl.observe(first, None)
+    simulator.control("offline cpu 1")
+    assert resctrl.observe(first, {}) == resctrl.observe()
+    simulator.control("online cpu 1")
