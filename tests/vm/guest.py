@@ -58,8 +58,8 @@ def qemu_command(boot: Boot, stub: int) -> list[str]:
         # QEMU dies with us, whatever ends us.
         *(find_program("setpriv"), "--pdeathsig", "KILL", find_program("qemu-system-x86_64")),
         *("-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"),
-        # One thread for all CPUs. With one for each, QEMU 7.2 now and then executes an instruction that the kernel
-        # has just patched as it was before (Linux panics at an int3 that is not there any more).
+        # One thread for all CPUs. With one for each, QEMU 7.2 now and then runs an instruction as it was
+        # before the kernel patched it, and the kernel panics.
         *("-accel", "tcg,thread=single", "-m", str(MEMORY_MIB), *boot.cpu.qemu_options()),
         *("-kernel", str(boot.kernel), "-append", append),
         *("-drive", f"if=none,id=root,format=raw,snapshot=on,file={boot.root}"),
