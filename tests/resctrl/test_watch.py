@@ -101,6 +101,14 @@ def test_no_watch_is_leaked(root: Path, watch: Watch, capfd: pytest.CaptureFixtu
     assert capfd.readouterr().err == ""
 
 
+def test_what_is_not_followed_any_more_gives_no_hint(root: Path, watch: Watch) -> None:
+    """kernfs does not drop the watch of a directory that goes: rdtd does."""
+    watch.follow([])
+    (root / "one/schemata").write_text("L3:0=1\n")
+    assert not watch.pending()
+    assert Path(f"/proc/self/fdinfo/{watch.fd}").read_text().count("inotify wd:") == 1
+
+
 def test_a_group_that_is_gone_cannot_be_followed(watch: Watch, capfd: pytest.CaptureFixture[str]) -> None:
     watch.follow(["one", "never"])
     assert capfd.readouterr().err == ""
