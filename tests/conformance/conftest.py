@@ -18,25 +18,22 @@ from tests.conformance.threads import Process, Worker
 IS_REAL = os.environ.get("RDTD_RESCTRL") == "real"
 
 
+_HOSTS = pytest.StashKey[list[Host]]()
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", f"needs(ability, ...): only machines with {', '.join(sorted(ABILITIES))}"
     )
+    config.stash[_HOSTS] = list(real.hosts() if IS_REAL else simulated.hosts())
+    if not config.stash[_HOSTS]:
+        raise pytest.UsageError(f"RDTD_RESCTRL=real: resctrl cannot be mounted at {real.MOUNT_POINT}")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "host" in metafunc.fixturenames:
-        hosts = _hosts(metafunc.config)
+        hosts = metafunc.config.stash[_HOSTS]
         metafunc.parametrize("host", hosts, ids=[host.name for host in hosts], scope="session")
-
-
-_HOSTS = pytest.StashKey[list[Host]]()
-
-
-def _hosts(config: pytest.Config) -> list[Host]:
-    if _HOSTS not in config.stash:
-        config.stash[_HOSTS] = list(real.hosts() if IS_REAL else simulated.hosts())
-    return config.stash[_HOSTS]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -106,13 +106,10 @@ class Host:
             "cdp": bool(self.options),
             "no-cdp": not self.options,
             "cdp-capable": bool(self.cdp_levels),
-            "not-cdp-capable": not self.cdp_levels,
             "three-groups": self.closids > 2,
             "bandwidth": bool(self.bandwidths),
-            "percent": any(line.maximum == 100 for line in self.bandwidths),
             "real": self.is_real,
             self.vendor: True,
-            f"L{self.cache.level}": True,
         }
         return frozenset(name for name, is_there in found.items() if is_there)
 

@@ -7,10 +7,9 @@ import pytest
 #: What Host.abilities can have.
 ABILITIES = frozenset(
     {
-        *("L2", "L3", "cdp", "no-cdp", "cdp-capable", "not-cdp-capable"),
         *("contiguous", "sparse", "shareable", "no-shareable", "one-bit", "no-bits"),
-        *("domains", "shared", "three-groups", "monitoring", "no-monitoring"),
-        *("bandwidth", "percent", "real", "intel", "amd"),
+        *("cdp", "no-cdp", "cdp-capable", "domains", "shared", "three-groups"),
+        *("monitoring", "no-monitoring", "bandwidth", "intel", "amd", "real"),
     }
 )
 

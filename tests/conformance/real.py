@@ -87,8 +87,8 @@ def _vendor() -> Vendor:
 class Real:
     """A Driver.
 
-    A fresh mount costs the kernel a patch of the scheduler's code, which takes long where the CPU is
-    emulated. So a mount is tidied up, not made anew, if it has the options that are wanted.
+    For a mount the kernel patches its own code (static branches in the scheduler), which takes long where
+    the CPU is emulated. So a mount is tidied up, not made anew, if it has the options that are wanted.
     """
 
     root = MOUNT_POINT

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from rdtd.simulator.machine import Machine
@@ -23,7 +24,7 @@ MACHINES: dict[str, tuple[Vendor, str]] = {
         "intel",
         "--preset=xeon --cache-ids=0 --cpus-per-cache=2 --cache-size=16M --rmids=64",
     ),
-    "intel-l2": ("intel", "--preset=l2 --l2-cpus=1 --cdp-capable --l2-cdp-capable --l2-size=1280K"),
+    "intel-l2": ("intel", "--preset=l2 --l2-cpus=1 --l2-cdp-capable --l2-size=1280K"),
     "amd": (
         "amd",
         "--preset=amd --cache-ids=0,1,2,3 --cpus-per-cache=2 --cache-size=32M --rmids=64",
@@ -58,8 +59,12 @@ def hosts() -> Iterator[Host]:
             ),
             is_real=False,
             cpus=len(state.topology.cpus),
-            read=lambda path, simulated=simulated: simulated.read(f"/{path}"),  # type: ignore[misc]
+            read=partial(_read, simulated),
         )
+
+
+def _read(machine: Machine, path: str) -> str:
+    return machine.read(f"/{path}")
 
 
 class Simulated:

@@ -35,7 +35,7 @@ def test_values_in_range_are_rounded_up(resctrl: Resctrl) -> None:
             assert value(resctrl, line) == line.rounded(wanted)
 
 
-@needs("percent")
+@needs("intel")
 def test_55_percent_are_60(resctrl: Resctrl) -> None:
     resctrl.echo(f"MB:{resctrl.host.domains[0]}=55", "schemata")
     assert int(resctrl.schemata()["MB"][resctrl.host.domains[0]]) == 60

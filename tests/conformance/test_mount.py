@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conformance import real
 from tests.conformance.needs import needs
 from tests.conformance.resctrl import Resctrl
 from tests.conformance.threads import Worker
@@ -85,9 +86,7 @@ def test_debug(resctrl: Resctrl) -> None:
 
 
 @needs("real")
-def test_one_mount_in_the_system(resctrl: Resctrl, tmp_path: Path) -> None:
-    from tests.conformance import real
-
+def test_one_mount_in_the_system(resctrl: Resctrl) -> None:
     with pytest.raises(OSError, match="busy") as caught:
         real.mount(())
     assert caught.value.errno == errno.EBUSY
