@@ -14,7 +14,7 @@ from rdtd.core.space import ForeignGroups, Policy
 __all__ = ["Host", "amounts", "cache_masks", "changed_masks", "hosts", "policies", "regions", "topologies"]
 
 WAY = 512 << 10
-CDP = st.booleans()
+EITHER = st.booleans()
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,11 @@ def cache_masks(cache: Cache, least: int) -> st.SearchStrategy[int]:
 
 @st.composite
 def topologies(
-    draw: st.DrawFn, most_domains: int = 8, most_ways: int = 32, cdp: st.SearchStrategy[bool] = CDP
+    draw: st.DrawFn,
+    most_domains: int = 8,
+    most_ways: int = 32,
+    cdp: st.SearchStrategy[bool] = EITHER,
+    sparse: st.SearchStrategy[bool] = EITHER,
 ) -> dict[CacheKey, Cache]:
     """The caches of a host with L3, L2 or both. IDs have gaps; sizes need not divide into ways."""
     caches: dict[CacheKey, Cache] = {}
@@ -51,9 +55,9 @@ def topologies(
         ways = draw(st.integers(4, most_ways))
         size = draw(st.one_of(st.just(ways * WAY), st.integers(ways, ways * WAY)))
         shareable = draw(st.one_of(st.sampled_from([0, 3 << (ways - 2)]), st.integers(0, (1 << ways) - 1)))
-        min_ways, sparse, has_cdp = draw(st.integers(0, 2)), draw(st.booleans()), draw(cdp)
+        min_ways, has_holes, has_cdp = draw(st.integers(0, 2)), draw(sparse), draw(cdp)
         for cache_id in sorted(ids):
-            cache = Cache(level, cache_id, size, ways, min_ways, shareable, sparse, has_cdp)
+            cache = Cache(level, cache_id, size, ways, min_ways, shareable, has_holes, has_cdp)
             caches[cache.key] = cache
     return caches
 
@@ -71,10 +75,14 @@ def policies(draw: st.DrawFn) -> Policy:
 
 @st.composite
 def hosts(
-    draw: st.DrawFn, most_domains: int = 8, most_ways: int = 32, cdp: st.SearchStrategy[bool] = CDP
+    draw: st.DrawFn,
+    most_domains: int = 8,
+    most_ways: int = 32,
+    cdp: st.SearchStrategy[bool] = EITHER,
+    sparse: st.SearchStrategy[bool] = EITHER,
 ) -> Host:
     """A host whose default group is full most of the time, or has been narrowed by its administrator."""
-    caches = draw(topologies(most_domains, most_ways, cdp))
+    caches = draw(topologies(most_domains, most_ways, cdp, sparse))
     baseline = {domain: cache.full for cache in caches.values() for domain in cache.domains}
     if draw(st.integers(0, 3)) == 0:
         baseline |= draw(changed_masks(caches, everywhere=draw(st.booleans())))

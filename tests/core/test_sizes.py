@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from rdtd.core.errors import InvalidRequest
 from rdtd.core.model import Cache
-from rdtd.core.sizes import MAXIMUM, Amount, Unit, format_bytes, parse_amount
+from rdtd.core.sizes import MAXIMUM, Amount, Unit, parse_amount
+from rdtd.core.texts import format_bytes
 from tests.core.invariants import ways_of_amount
 
 MIB = 1 << 20
@@ -54,7 +55,7 @@ def test_written(text: str, amount: Amount) -> None:
             "1 0",
             "10mb 5",
             "٣mb",
-            "１0",
+            "\uff110",
         ),
         *(
             "0",

@@ -138,10 +138,9 @@ PIECES = st.sampled_from(
 def test_anything_is_parsed_or_refused(text: str) -> None:
     try:
         regions = parse_spec(text)
-    except InvalidRequest as refused:
-        assert len(str(refused)) < 500
-    else:
-        assert parse_spec(format_spec(regions)) == regions
+    except InvalidRequest:
+        return
+    assert parse_spec(format_spec(regions)) == regions
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, settings
 from tests.core.machine import Owning
 
 settings.register_profile(
-    "quick", max_examples=50, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+    "quick", max_examples=150, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
 )
 settings.register_profile("long", settings.get_profile("quick"), max_examples=5000, stateful_step_count=60)
 
