@@ -18,6 +18,9 @@ CPUS = SYSFS / "devices/system/cpu"
 #: Options of mount that are tried on every machine.
 OPTIONS: tuple[tuple[str, ...], ...] = ((), ("cdp",), ("cdpl2",))
 
+#: The coarsest unit in which CPUs count the bytes in their caches.
+COUNTER_BYTES = 65536
+
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -103,6 +106,11 @@ class Real:
         mount(options)
         self._options = tuple(options)
         self._schemata = (MOUNT_POINT / "schemata").read_text()
+        # The RMID of a removed group comes back when less than this is left of it in the cache. On a CPU with
+        # coarse counters the kernel may round it down to nothing, and the RMID never does.
+        threshold = MOUNT_POINT / "info/L3_MON/max_threshold_occupancy"
+        if threshold.exists() and threshold.read_text() == "0\n":
+            threshold.write_text(f"{COUNTER_BYTES}\n")
 
     def _unmount(self) -> None:
         if is_mounted():
