@@ -37,7 +37,7 @@ class NotMounted(RdtdError):
 
 
 class Busy(RdtdError):
-    """Another program held the lock on resctrl longer than rdtd waits."""
+    """Not now: another program held the lock on resctrl longer than rdtd waits, or no RMID is free yet."""
 
 
 class KernelRefused(RdtdError):

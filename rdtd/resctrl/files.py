@@ -6,7 +6,7 @@ import errno
 import os
 from enum import Enum
 
-from rdtd.core.errors import KernelRefused, NoClosid, NotMounted, RdtdError
+from rdtd.core.errors import Busy, KernelRefused, NoClosid, NotMounted, RdtdError
 
 __all__ = ["READ", "Told", "explain", "read_text", "write_text"]
 
@@ -59,6 +59,12 @@ def explain(root: str, what: str, error: OSError, told: Told = Told.ALL) -> Rdtd
     text = f"{what}: {error.strerror} ({errno.errorcode.get(error.errno or 0, error.errno)}); {reason}"
     if error.errno == errno.ENOSPC and "CLOSID" in status:
         return NoClosid(text)
+    if error.errno == errno.EBUSY and "RMID" in status:
+        # alloc_rmid() in the kernel's monitor.c: the IDs of removed groups are kept until their lines of
+        # cache are gone, at which it looks once a second.
+        return Busy(
+            f"{text}; the kernel still keeps those of groups that were removed: try again in a second"
+        )
     return KernelRefused(text)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from rdtd.core.errors import KernelRefused, NoClosid, NotMounted
+from rdtd.core.errors import Busy, KernelRefused, NoClosid, NotMounted
 from rdtd.resctrl.files import Told, explain
 
 
@@ -37,6 +37,14 @@ def test_the_last_line_counts_where_older_kernels_only_add_one(root: Path) -> No
 def test_a_closid_that_was_missing_earlier_is_not_missing_now(root: Path) -> None:
     error = refused(root, "Out of CLOSIDs\nNo space on L3:0\n", errno.ENOSPC, Told.LAST)
     assert isinstance(error, KernelRefused)
+
+
+def test_monitoring_ids_that_are_not_free_yet(root: Path) -> None:
+    error = refused(root, "Out of RMIDs\n", errno.EBUSY, Told.LAST)
+    assert isinstance(error, Busy)
+    assert "last_cmd_status: Out of RMIDs" in str(error)
+    assert "try again" in str(error)
+    assert isinstance(refused(root, "Out of RMIDs\n", errno.ENOSPC, Told.LAST), KernelRefused)
 
 
 @pytest.mark.parametrize(
