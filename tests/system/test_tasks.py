@@ -1,6 +1,9 @@
 """Threads, children and CPUs in groups, as the kernel tells it of each thread."""
 
+import pytest
+
 from rdtd.core.cpus import parse_cpus
+from tests.support.caller import BusError
 from tests.support.threads import Threads
 from tests.system.conftest import Host
 from tests.system.machine import group_of
@@ -40,6 +43,9 @@ def test_cpus(host: Host) -> None:
     assert parse_cpus(host.mount.cpus("rdtd.a")) == {last}
     assert parse_cpus(host.mount.cpus()) == online - {last}
     host.caller.reserve("b", host.everywhere(1))
+    with pytest.raises(BusError, match=f"CPU {last} is in reservation 'a'"):
+        host.caller.attach("b", cpus=("s", str(last)))
+    host.caller.detach("a", cpus=("s", str(last)))
     host.caller.attach("b", cpus=("s", str(last)))
     assert host.mount.cpus("rdtd.a") == ""
     assert parse_cpus(host.mount.cpus("rdtd.b")) == {last}
