@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from rdtd.core.model import DEFAULT_GROUP, Cache, Domain, Group, Snapshot, Wanted
-from rdtd.core.space import ForeignGroups, Policy, barred, kept, leaves_enough
+from rdtd.core.space import ForeignGroups, Policy, barred, leaves_enough, share
 
 __all__ = ["Adopted", "adopt", "written_now"]
 
@@ -81,7 +81,7 @@ def _outside(wanted: Wanted, group: Group, cache: Cache, domain: Domain, taken: 
     if baseline is None or written is None:
         return None  # met for the first time, or back after it was away with a mask that the kernel chose
     found = group.masks[domain]
-    expected = kept(cache, baseline, taken)
+    expected = share(cache, baseline, taken)
     if found in (expected, written, expected & written):
         return None
     # What was before is put back only where that helps.

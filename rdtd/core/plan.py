@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from rdtd.core.model import DEFAULT_GROUP, PREFIX, Domain, Masks, Snapshot, Wanted
-from rdtd.core.space import Policy, kept, leaves_enough, yielding_groups
+from rdtd.core.space import Policy, share, yielding_groups
 
 __all__ = ["CreateGroup", "Plan", "RemoveGroup", "Step", "WriteCpus", "WriteMasks", "plan", "targets"]
 
@@ -65,9 +65,7 @@ def targets(wanted: Wanted, snapshot: Snapshot, policy: Policy) -> dict[str, dic
         for one in yielding_groups(wanted, cache, snapshot, policy):
             taken = reserved.get(cache.key, 0)
             if one.group in snapshot.groups:
-                narrowed = leaves_enough(cache, one.baseline, taken)
-                mask = kept(cache, one.baseline, taken) if narrowed else one.baseline
-                found.setdefault(one.group, {})[one.domain] = mask
+                found.setdefault(one.group, {})[one.domain] = share(cache, one.baseline, taken)
     shared = found[DEFAULT_GROUP]
     for reservation in wanted.reservations.values():
         masks = dict(shared)

@@ -25,6 +25,7 @@ __all__ = [
     "barred",
     "kept",
     "leaves_enough",
+    "share",
     "space_of",
     "yielding_groups",
 ]
@@ -117,6 +118,11 @@ def leaves_enough(cache: Cache, baseline: int, reserved: int) -> bool:
     """Whether a group can be narrowed to what it keeps. An empty baseline has nothing to lose."""
     least = min(cache.smallest, baseline.bit_count())
     return kept(cache, baseline, reserved).bit_count() >= least
+
+
+def share(cache: Cache, baseline: int, reserved: int) -> int:
+    """The mask that a yielding group shall have: what it keeps, or all where that would be too little."""
+    return kept(cache, baseline, reserved) if leaves_enough(cache, baseline, reserved) else baseline
 
 
 def barred(cache: Cache, snapshot: Snapshot) -> int:

@@ -245,11 +245,21 @@ def overlaps(reservations: Iterable[Reservation], written: Set[str], snapshot: S
 
 
 def changing_places(wanted: Wanted, other: Wanted, snapshot: Snapshot) -> set[tuple[str, CacheKey]]:
-    """Where a resized reservation keeps less than a mask: there it can have to swap with a group."""
+    """Where a resized reservation keeps less than a mask, for code or data: it can have to swap there."""
     found: set[tuple[str, CacheKey]] = set()
     for name in wanted.reservations.keys() & other.reservations.keys():
+        before, after = other.reservations[name], wanted.reservations[name]
         for key, cache in snapshot.caches.items():
-            before, after = other.reservations[name].ways_in(key), wanted.reservations[name].ways_in(key)
-            if before and after and (before & after).bit_count() < cache.smallest:
-                found.add((name, key))
+            for use in (Kind.CODE, Kind.DATA):
+                kept = _ways_for(before, key, use) & _ways_for(after, key, use)
+                if before.ways_in(key) and after.ways_in(key) and kept.bit_count() < cache.smallest:
+                    found.add((name, key))
+    return found
+
+
+def _ways_for(reservation: Reservation, key: CacheKey, use: Kind) -> int:
+    found = 0
+    for granted in reservation.granted:
+        if granted.key == key and granted.kind in (Kind.BOTH, use):
+            found |= granted.mask
     return found

@@ -299,11 +299,11 @@ FAULTS = (
         "reserved ways are free", allocator, "space_of", _nothing_reserved_in_requests, Invariant.ONE_OWNER
     ),
     Fault("masks with holes", masks, "run", _with_holes, Invariant.ACCEPTED, OnContiguousHosts),
-    Fault("the default group keeps all", plan, "kept", _keeps_everything, Invariant.APART),
+    Fault("the default group keeps all", plan, "share", _keeps_everything, Invariant.APART),
     Fault(
-        "the default group keeps two runs", plan, "kept", _keeps_holes, Invariant.ACCEPTED, OnContiguousHosts
+        "the default group keeps two runs", plan, "share", _keeps_holes, Invariant.ACCEPTED, OnContiguousHosts
     ),
-    Fault("the default group keeps one run", plan, "kept", _always_one_run, Invariant.BASELINE),
+    Fault("the default group keeps one run", plan, "share", _always_one_run, Invariant.BASELINE),
     Fault("release does not widen", plan, "targets", _does_not_widen, Invariant.BACK),
     Fault("groups are removed last", plan, "plan", _removes_last, Invariant.TAKE_FIRST),
     Fault("ways are given first", plan, "plan", _gives_first, Invariant.TAKE_FIRST),
@@ -324,7 +324,7 @@ FAULTS = (
     Fault("CPUs are written again", plan, "_cpus", _always_written, Invariant.CONVERGES),
     Fault("a resize moves", allocator, "place", _owner_has_no_ways, Invariant.KEEPS, OnOneCache),
     Fault(
-        "narrowed to nothing", plan, "leaves_enough", _always_enough, Invariant.ACCEPTED, OnContiguousHosts
+        "narrowed to nothing", space, "leaves_enough", _always_enough, Invariant.ACCEPTED, OnContiguousHosts
     ),
 )
 
