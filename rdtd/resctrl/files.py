@@ -62,9 +62,7 @@ def explain(root: str, what: str, error: OSError, told: Told = Told.ALL) -> Rdtd
     if error.errno == errno.EBUSY and "RMID" in status:
         # alloc_rmid() in the kernel's monitor.c: the IDs of removed groups are kept until their lines of
         # cache are gone, at which it looks once a second.
-        return Busy(
-            f"{text}; the kernel still keeps those of removed groups: try again in a second"
-        )
+        return Busy(f"{text}; the kernel still keeps those of removed groups: try again in a second")
     return KernelRefused(text)
 
 
