@@ -13,6 +13,11 @@ Options = tuple[str, ...]
 """Of mount, such as `("cdp",)`."""
 
 _OPTIONS: tuple[Options, ...] = ((), ("cdp",), ("cdpl2",))
+_THRESHOLD = RESCTRL / "info/L3_MON/max_threshold_occupancy"
+_OCCUPANCY = 1 << 20
+"""With how much cache the monitoring ID of a removed group is free again: bytes. Where the kernel makes it 0
+of a CPU that tells little, the IDs never come back."""
+
 _DROP_IN = Path("/run/systemd/system/rdtd.service.d/patience.conf")
 _PATIENT_UNIT = f"[Service]\nTimeoutStartSec={PATIENCE:.0f}\nWatchdogSec={PATIENCE:.0f}\n"
 """An emulated CPU on a busy machine is slow: that is no reason to end rdtd."""
@@ -28,6 +33,8 @@ def run(*command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
 
 def mount(options: Sequence[str]) -> None:
     run("mount", "-t", "resctrl", *(("-o", ",".join(options)) if options else ()), "resctrl", str(RESCTRL))
+    if _THRESHOLD.exists():
+        _THRESHOLD.write_text(f"{_OCCUPANCY}\n")
 
 
 def unmount() -> None:

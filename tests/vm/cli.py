@@ -83,6 +83,9 @@ def _parser() -> argparse.ArgumentParser:
     suites.add_argument("--kernel", action="append", choices=KERNELS, help="only this one; can be repeated")
     suites.add_argument("--cpu", action="append", choices=CPUS, help="only this one; can be repeated")
     suites.add_argument(
+        "--suite", action="append", choices=matrix.SUITES, help="only this one; can be repeated"
+    )
+    suites.add_argument(
         "--jobs", type=int, default=matrix.usual_jobs(), metavar="N", help="so many guests at a time"
     )
     suites.set_defaults(action=_matrix)
@@ -139,11 +142,12 @@ def _shell(options: argparse.Namespace) -> int:
 
 
 def _matrix(options: argparse.Namespace) -> int:
-    guests = [
-        guest
-        for guest in (matrix.QUICK if options.quick else matrix.FULL)
-        if guest.kernel in (options.kernel or KERNELS) and guest.cpu in (options.cpu or CPUS)
-    ]
+    guests = matrix.select(
+        matrix.QUICK if options.quick else matrix.FULL,
+        kernels=options.kernel or KERNELS,
+        cpus=options.cpu or CPUS,
+        suites=options.suite or matrix.SUITES,
+    )
     if not guests:
         raise VmError("the matrix has no such guest")
     return matrix.run(guests, max(1, options.jobs))

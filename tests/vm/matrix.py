@@ -20,7 +20,7 @@ from .rootfs import GUEST_DIRECTORY
 LIMIT = 3600
 """Seconds until a guest is ended. The slowest one takes a few minutes on two idle cores."""
 
-CONFORMANCE, SYSTEM, TOOLS = "conformance", "system", "tools"
+CONFORMANCE, SYSTEM, TOOLS = SUITES = ("conformance", "system", "tools")
 """The suites, as guest_files/suites knows them."""
 
 _OPTIONS = re.compile(r"[\[-]real-(cdp\w*)[\]-]")
@@ -52,23 +52,33 @@ class Row:
     remark: str = ""
 
 
-_ALL = (CONFORMANCE, SYSTEM, TOOLS)
-
 FULL = tuple(
     Guest(kernel, cpu, suites)
     for kernel in KERNELS
     for cpu, suites in (
-        ("intel-20", _ALL),
-        ("intel-11", _ALL),
+        ("intel-20", SUITES),
+        ("intel-11", SUITES),
         ("intel-l2", (CONFORMANCE, SYSTEM)),
-        ("amd", _ALL),
+        ("amd", SUITES),
         ("amd-libvirt", (TOOLS,)),
     )
 )
 """Everything. libvirt's domains need a CPU without bandwidth allocation; see cpus.py."""
 
-QUICK = (Guest("6.12", "intel-20", _ALL), Guest("6.1", "amd", _ALL))
+QUICK = (Guest("6.12", "intel-20", SUITES), Guest("6.1", "amd", SUITES))
 """Both kernels, both vendors, CDP, contiguous and sparse masks."""
+
+
+def select(
+    guests: Iterable[Guest], *, kernels: Collection[str], cpus: Collection[str], suites: Collection[str]
+) -> list[Guest]:
+    """Those with these kernels and CPUs, and of their suites these."""
+    found = []
+    for guest in guests:
+        wanted = [suite for suite in guest.suites if suite in suites]
+        if guest.kernel in kernels and guest.cpu in cpus and wanted:
+            found.append(Guest(guest.kernel, guest.cpu, wanted))
+    return found
 
 
 def run(guests: Collection[Guest], jobs: int) -> int:

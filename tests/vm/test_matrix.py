@@ -72,6 +72,11 @@ def test_what_the_quick_form_has() -> None:
     assert set(matrix.QUICK) <= set(matrix.FULL)
 
 
+def test_a_part_of_it() -> None:
+    found = matrix.select(matrix.FULL, kernels=["6.1"], cpus=["amd", "intel-l2"], suites=["tools", "system"])
+    assert found == [Guest("6.1", "intel-l2", ["system"]), Guest("6.1", "amd", ["system", "tools"])]
+
+
 def test_guests_that_the_matrix_does_not_have(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["matrix", "--quick", "--cpu", "intel-l2"]) == 125
     assert capsys.readouterr().err == "tests.vm: the matrix has no such guest\n"
