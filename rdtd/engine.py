@@ -86,12 +86,15 @@ class Engine:
         self._settled: tuple[Wanted, Snapshot] | None = None  # what the last turn left in order
         self._turn: _Turn | None = None
 
-    def turn(self, decide: Decide, work: Work | None = None) -> Outcome:
-        """One turn. Raises what `decide` raises, KernelRefused, NoClosid, NotMounted; LockedError at once.
+    def turn(self, decide: Decide, work: Work | None = None, *, fresh: bool = False) -> Outcome:
+        """One turn. `fresh`: it reads all groups again, whatever the hints say.
 
-        When it raises, everything is as it was before, or a later turn will see to that.
+        Raises what `decide` raises, KernelRefused, NoClosid, NotMounted; LockedError at once. When it raises,
+        everything is as it was before, or a later turn will see to that.
         """
         self._forget_turn()
+        if fresh:
+            self.snapshot = None
         with self._locked(exclusive=True):
             snapshot = self._observe()
             before, adopted, repairs = self._compare(snapshot)
@@ -142,10 +145,6 @@ class Engine:
         if self._turn is not None:
             self._go_back(self._turn)
         self._forget_turn()
-
-    def look_at_everything(self) -> None:
-        """Makes the next turn read all groups again."""
-        self.snapshot = None
 
     def _go_back(self, turn: _Turn) -> None:
         if turn.work is not None:

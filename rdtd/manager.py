@@ -162,8 +162,7 @@ class Manager:
 
     async def reconcile(self) -> int:
         """Reads everything again and puts it right. Returns the number of changes that were needed."""
-        self._engine.look_at_everything()
-        return (await self._turn(lambda wanted, _: wanted)).steps
+        return (await self._turn(lambda wanted, _: wanted, fresh=True)).steps
 
     def poke(self) -> None:
         """Says that something may have changed."""
@@ -230,18 +229,21 @@ class Manager:
         group = Reservation(name, (), (), Owner(0)).group
         return lambda snapshot: attach(self._engine.mount, self._threads, group, targets, snapshot)
 
-    async def _turn(self, decide: Decide, work: Work | None = None, *, reason: str = "released") -> Outcome:
+    async def _turn(
+        self, decide: Decide, work: Work | None = None, *, reason: str = "released", fresh: bool = False
+    ) -> Outcome:
         """A turn. Once begun it is never left half-way, and its outcome stands when the call is cancelled."""
         async with self._one_at_a_time:
-            turn = asyncio.ensure_future(self._whole_turn(decide, work, reason))
+            begin = partial(self._engine.turn, decide, work, fresh=fresh)
+            turn = asyncio.ensure_future(self._whole_turn(begin, reason))
             while not turn.done():
                 with suppress(asyncio.CancelledError):
                     await asyncio.wait([turn])
             return turn.result()
 
-    async def _whole_turn(self, decide: Decide, work: Work | None, reason: str) -> Outcome:
+    async def _whole_turn(self, begin: Callable[[], Outcome], reason: str) -> Outcome:
         try:
-            outcome = await self._unlocked(lambda: self._engine.turn(decide, work))
+            outcome = await self._unlocked(begin)
             while not outcome.done:
                 outcome = await self._unlocked(self._engine.resume)
             return outcome

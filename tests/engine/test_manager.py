@@ -91,6 +91,18 @@ async def test_a_cancelled_call_ends_its_turn(
     assert mount.groups() == ["rdtd.a"]
 
 
+async def test_reconcile_waits_for_the_turn_before(
+    manager: Manager, mount: Mount, simulator: SimulatorProcess
+) -> None:
+    """What it forgets is not what the other turn has in its hands."""
+    simulator.control("delay write rdtd.a/schemata 0.1")
+    call = asyncio.create_task(manager.reserve(request("a")))
+    while not mount.groups():  # noqa: ASYNC110 - no event tells that a turn is half-way
+        await asyncio.sleep(0.001)
+    assert await manager.reconcile() == 0
+    assert (await call).name == "a"
+
+
 async def test_what_is_published(manager: Manager) -> None:
     told: list[Published] = []
     manager.subscribe(told.append)
@@ -126,11 +138,11 @@ async def test_faults_end_no_loop(manager: Manager, mount: Mount, monkeypatch: p
     await manager.reserve(request("a"))
     engine, turn, broken = manager._engine, manager._engine.turn, [True]
 
-    def turn_or_fault(*arguments: object) -> object:
+    def turn_or_fault(*arguments: object, **options: object) -> object:
         if broken:
             broken.clear()
             raise ZeroDivisionError("a fault")
-        return turn(*arguments)  # type: ignore[arg-type]
+        return turn(*arguments, **options)  # type: ignore[arg-type]
 
     monkeypatch.setattr(engine, "turn", turn_or_fault)
     reported: list[Exception] = []
