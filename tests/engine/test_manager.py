@@ -4,6 +4,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -11,6 +12,7 @@ import pytest_asyncio
 import rdtd.engine
 from rdtd.core.errors import Busy, NotFound
 from rdtd.core.model import Lifetime, Owner
+from rdtd.core.plan import Plan, plan
 from rdtd.core.spec import parse_spec
 from rdtd.engine import Engine
 from rdtd.manager import Manager, Published, Request
@@ -91,16 +93,24 @@ async def test_a_cancelled_call_ends_its_turn(
     assert mount.groups() == ["rdtd.a"]
 
 
-async def test_reconcile_waits_for_the_turn_before(
-    manager: Manager, mount: Mount, simulator: SimulatorProcess
+async def test_reconcile_leaves_the_turn_before_it_alone(
+    manager: Manager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What it forgets is not what the other turn has in its hands."""
-    simulator.control("delay write rdtd.a/schemata 0.1")
-    call = asyncio.create_task(manager.reserve(request("a")))
-    while not mount.groups():  # noqa: ASYNC110 - no event tells that a turn is half-way
-        await asyncio.sleep(0.001)
-    assert await manager.reconcile() == 0
-    assert (await call).name == "a"
+    loop, calls = asyncio.get_running_loop(), []
+
+    async def reconcile() -> None:
+        calls.append(asyncio.create_task(manager.reconcile()))
+        await asyncio.sleep(0)  # it has begun
+
+    def interrupted(*arguments: Any) -> Plan:
+        if not calls:
+            asyncio.run_coroutine_threadsafe(reconcile(), loop).result()
+        return plan(*arguments)
+
+    monkeypatch.setattr(rdtd.engine, "plan", interrupted)
+    assert (await manager.reserve(request("a"))).name == "a"
+    assert await calls[0] == 0
 
 
 async def test_what_is_published(manager: Manager) -> None:
