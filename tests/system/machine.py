@@ -14,7 +14,7 @@ Options = tuple[str, ...]
 
 _OPTIONS: tuple[Options, ...] = ((), ("cdp",), ("cdpl2",))
 _THRESHOLD = RESCTRL / "info/L3_MON/max_threshold_occupancy"
-_OCCUPANCY = 1 << 20
+_OCCUPANCY = 1 << 16
 """With how much cache the monitoring ID of a removed group is free again: bytes. Where the kernel makes it 0
 of a CPU that tells little, the IDs never come back."""
 
