@@ -123,7 +123,9 @@ async def _run_one(guest: Guest) -> list[Row]:
                 process.terminate()
                 await process.wait()
         rows = [row for suite in guest.suites for row in read_report(guest, suite, Path(results))]
-    if process.returncode != 0 or any(row.failed for row in rows):
+    if process.returncode != 0 and not any(row.failed for row in rows):
+        rows.append(Row("", guest.kernel, guest.cpu, 0, 1, 0, f"exit status {process.returncode}"))
+    if any(row.failed for row in rows):
         say(f"--- {guest} printed:\n{printed.decode(errors='replace').rstrip()}\n--- end of {guest}")
     outcome = "; ".join(f"{row.suite} {row.remark or _counts(row.passed, row.failed)}" for row in rows)
     say(f"{guest}: {outcome}; {time.monotonic() - begun:.0f} s with the boot")
