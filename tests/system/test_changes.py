@@ -8,6 +8,7 @@ from tests.system.conftest import Host
 from tests.system.machine import switch_cpus
 
 
+@pytest.mark.usefixtures("room_for_two")
 def test_a_domain_that_goes_and_comes_back(host: Host) -> None:
     """With its last CPU a domain leaves every schemata; back again, every group has the full mask there."""
     cache = host.caches[-1]
@@ -40,6 +41,7 @@ def test_cpus_that_go_and_come_back(host: Host) -> None:
         host.caller.signal("Drift", machine.PATIENCE)
 
 
+@pytest.mark.usefixtures("room_for_two")
 def test_resctrl_unmounted_and_mounted_again(host: Host) -> None:
     host.caller.reserve("a", host.everywhere(2), cpus=("s", "1"))
     host.caller.reserve("b", host.caches[-1].spec(1))

@@ -33,6 +33,7 @@ def test_every_cache_has_its_own_ways(host: Host) -> None:
     for number, (cache, region) in enumerate(zip(host.caches, granted, strict=True)):
         assert region["ways"] == 1 + number % 2
         assert host.masks("rdtd.a", cache) == {region["mask"]}
+    host.caller.release("a")
     first, *others = host.caches
     host.caller.reserve("b", first.spec(1))
     for cache in others:
@@ -104,9 +105,10 @@ def test_code_and_data(host: Host) -> None:
     assert found == [code, data]
     for mask in host.masks("", cache):
         assert mask & (code | data) == 0
-    both = mask_of(host.caller.reserve("b", cache.spec(1)))
-    assert both & (code | data) == 0
-    assert host.masks("rdtd.b", cache) == {both}
+    if host.caller.get("ClosidsFree"):
+        both = mask_of(host.caller.reserve("b", cache.spec(1)))
+        assert both & (code | data) == 0
+        assert host.masks("rdtd.b", cache) == {both}
 
 
 def _has_sparse_masks() -> bool:
@@ -124,12 +126,16 @@ def test_ways_that_do_not_stand_together(host: Host) -> None:
     # Free are the first and the third way, and one class of service for what is asked now.
     for name in (in_order[0], in_order[2]):
         host.caller.release(name)
-    [free] = (row for row in host.caller.free() if row[1] == cache.cache_id)
-    ways = free[4] // free[3]
+    [row] = (row for row in host.caller.free() if row[1] == cache.cache_id)
+    free, largest = row[4], row[5]
+    ways = free // row[3]
     if not _has_sparse_masks():
+        if largest == free:
+            pytest.skip("the default group keeps the one way that stands alone")
         with pytest.raises(BusError):
             host.caller.reserve("a", cache.spec(ways))
         return
+    assert largest == free
     mask = mask_of(host.caller.reserve("a", cache.spec(ways)))
     run = mask // (mask & -mask)
     assert run & (run + 1), f"{mask:x} is one run"

@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from tests.support.threads import Threads
 from tests.system import machine
 from tests.system.conftest import Host
@@ -13,6 +15,7 @@ def _reserve(host: Host, threads: Threads) -> None:
     host.caller.reserve("b", host.caches[-1].spec(2))
 
 
+@pytest.mark.usefixtures("room_for_two")
 def test_a_restart_keeps_everything(host: Host, threads: Threads) -> None:
     _reserve(host, threads)
     before, rows = host.mount.dump(threads.ids), host.caller.reservations()
@@ -21,6 +24,7 @@ def test_a_restart_keeps_everything(host: Host, threads: Threads) -> None:
     assert host.caller.reservations() == rows
 
 
+@pytest.mark.usefixtures("room_for_two")
 def test_a_kill_keeps_everything(host: Host, threads: Threads) -> None:
     _reserve(host, threads)
     before, rows = host.mount.dump(threads.ids), host.caller.reservations()
@@ -34,6 +38,7 @@ def test_a_kill_keeps_everything(host: Host, threads: Threads) -> None:
     assert host.caller.get("State") == "ready"
 
 
+@pytest.mark.usefixtures("room_for_two")
 def test_what_is_changed_while_rdtd_is_away_is_put_right(host: Host, threads: Threads) -> None:
     _reserve(host, threads)
     before = host.mount.dump()
@@ -47,6 +52,7 @@ def test_what_is_changed_while_rdtd_is_away_is_put_right(host: Host, threads: Th
     assert group_of(threads.pid) == "rdtd.a"
 
 
+@pytest.mark.usefixtures("room_for_two")
 def test_what_is_changed_while_rdtd_runs_is_put_right(host: Host, threads: Threads) -> None:
     _reserve(host, threads)
     before = host.mount.dump()
@@ -77,6 +83,7 @@ def test_an_ordinary_user_may_look_but_not_change(host: Host) -> None:
     assert host.mount.dump() == before
 
 
+@pytest.mark.usefixtures("room_for_two")
 def test_rdtctl(host: Host) -> None:
     before = host.mount.dump()
     cache = host.caches[0]

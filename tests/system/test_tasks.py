@@ -30,12 +30,14 @@ def test_a_process_with_all_that_it_starts(host: Host, threads: Threads) -> None
     assert group_of(threads.pid, thread) == group_of(child) == ""
 
 
+@pytest.mark.usefixtures("room_for_two")
 def test_from_one_reservation_to_another(host: Host, threads: Threads) -> None:
     host.caller.reserve("a", host.everywhere(1), processes=("au", [threads.pid]))
     host.caller.reserve("b", host.everywhere(1), tasks=("au", threads.ids[:1]))
     assert _groups(threads) == ["rdtd.b", "rdtd.a", "rdtd.a", "rdtd.a"]
 
 
+@pytest.mark.usefixtures("room_for_two")
 def test_cpus(host: Host) -> None:
     online = parse_cpus(host.mount.cpus())
     last = max(online)
