@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -25,12 +25,11 @@ def nothing_is_left() -> Iterator[None]:
 
 
 def _children() -> set[str]:
-    me = os.getpid()
-    return {
-        child
-        for thread in Path(f"/proc/{me}/task").iterdir()
-        for child in (thread / "children").read_text().split()
-    }
+    found: set[str] = set()
+    for thread in Path(f"/proc/{os.getpid()}/task").iterdir():
+        with suppress(FileNotFoundError):  # the thread has ended meanwhile
+            found.update((thread / "children").read_text().split())
+    return found
 
 
 @pytest.fixture

@@ -1,36 +1,42 @@
 """Debian's packages, fetched with apt's own tools and without touching the machine's apt.
 
 apt is given its own list of sources, its own lists and its own cache; nothing is installed. The mirror is the
-one that the machine uses.
+one that the machine uses, or the one that RDTD_VM_MIRROR names.
 """
 
+import os
 import re
 from pathlib import Path
 
 from .errors import VmError
 from .host import ARCHIVE_KEYRING, find_program, run
 
-DEFAULT_MIRROR = "http://mirror.example/debian/"
-"""For machines that are not Debian. It is Debian's own, see its README."""
+MIRROR_VARIABLE = "RDTD_VM_MIRROR"
+"""Names a mirror of Debian's main archive, for machines whose own sources have none."""
 
 _INDEX_FORMAT = "$(ORIGIN) $(LABEL) $(REPO_URI)"
 
 
 def mirror() -> str:
-    """The mirror in the machine's own sources."""
+    """The mirror that the environment names, or the one in the machine's own sources. Raises VmError."""
+    if named := os.environ.get(MIRROR_VARIABLE):
+        return named
     apt_get = find_program("apt-get")
     command = (apt_get, "indextargets", "--format", _INDEX_FORMAT, "Created-By: Packages")
     return mirror_in(run("apt-get indextargets", command))
 
 
 def mirror_in(indextargets: str) -> str:
-    """The first line of Debian's main archive; its security archive does not have every suite."""
+    """The first line of Debian's main archive; its security archive does not have every suite.
+
+    Raises VmError where there is none.
+    """
     for line in indextargets.splitlines():
         origin, _, rest = line.partition(" ")
         label, _, uri = rest.partition(" ")
         if (origin, label) == ("Debian", "Debian"):
             return uri
-    return DEFAULT_MIRROR
+    raise VmError(f"apt knows no mirror of Debian's archive; name one in {MIRROR_VARIABLE}")
 
 
 def source_line(suite: str) -> str:

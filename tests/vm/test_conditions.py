@@ -18,6 +18,7 @@ def fixture_programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     directory.mkdir()
     monkeypatch.setattr(host, "SYSTEM_PATH", f"{directory}:/usr/bin:/bin")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("RDTD_VM_MIRROR", "http://mirror.test/debian/")
     return directory
 
 
@@ -172,7 +173,8 @@ def test_the_mirror_is_the_machines_own() -> None:
         "Debian Debian http://mirror.test/debian/\n"
     )
     assert packages.mirror_in(targets) == "http://mirror.test/debian/"
-    assert packages.mirror_in("Ubuntu Ubuntu http://ubuntu.test/\n") == packages.DEFAULT_MIRROR
+    with pytest.raises(VmError, match="RDTD_VM_MIRROR"):
+        packages.mirror_in("Ubuntu Ubuntu http://ubuntu.test/\n")
 
 
 def test_the_guests_test_tools_are_those_of_the_project() -> None:
