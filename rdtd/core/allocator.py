@@ -201,7 +201,7 @@ def _explain(unit: Unit, space: Space) -> str:
     holders = [f"group {name!r} {ways.bit_count()}" for name, ways in space.holders]
     if space.reserved:
         holders.insert(0, f"reservations hold {space.reserved.bit_count()}")
-    holders.append(f"the default group keeps {(space.shared & ~free.mask).bit_count()}")
+    holders.append(f"the default group keeps {space.with_reserved(free.mask).shared.bit_count()}")
     largest = f"the largest free run is {free.largest} ways"
     if free.largest < free.mask.bit_count():
         largest += f" of {free.mask.bit_count()} free"

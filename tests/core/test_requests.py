@@ -178,6 +178,17 @@ def test_refusal_says_who_has_the_ways() -> None:
     )
 
 
+def test_refusal_counts_what_the_default_group_would_keep() -> None:
+    """The way that it is left with in the end need not be in the run that it has now."""
+    rdtd = Rdtd(host(0, ways=11))
+    rdtd.reserve("a", "size=5ways")
+    rdtd.reserve("b", "size=5ways")
+    rdtd.release("a")
+    assert rdtd.mask(cache_id=0) == 0x1F
+    with pytest.raises(NoSpace, match="reservations hold 5, the default group keeps 1"):
+        rdtd.reserve("c", "size=6ways,cache-id=0")
+
+
 def test_refusal_of_code_and_data_names_both() -> None:
     with pytest.raises(NoSpace, match=r"6 ways for code \(6 MiB\) and 2 ways for data \(2 MiB\) asked"):
         Rdtd(host(0, cdp=True)).reserve("a", "type=code,size=6ways;type=data,size=2ways")
