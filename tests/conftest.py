@@ -1,6 +1,7 @@
 """Fixtures for every suite. Nothing a test starts may be left behind."""
 
 import os
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -8,6 +9,12 @@ from pathlib import Path
 import pytest
 
 from tests.support.daemon import Daemon
+
+# Tests that are started in the background may have these ignored, and every child inherits that: no test of
+# Ctrl-C would end. In the foreground this changes nothing.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+for _number in (signal.SIGHUP, signal.SIGQUIT):
+    signal.signal(_number, signal.SIG_DFL)
 
 StartDaemon = Callable[..., Daemon]
 
