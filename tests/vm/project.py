@@ -3,6 +3,7 @@
 import io
 import os
 import shlex
+import shutil
 import signal
 import tarfile
 import tomllib
@@ -99,14 +100,24 @@ def exit_status(text: str) -> int:
 
 
 def extract_files(results: Path, directory: Path) -> None:
-    """Bring the files that the job left in `$RESULTS` to `directory`."""
+    """Bring the files that the job left in `$RESULTS` to `directory`, and none outside it.
+
+    Not by `TarFile.extract`, whose filters Debian 12's Python lacks.
+    """
     directory.mkdir(parents=True, exist_ok=True)
     try:
         with tarfile.open(results) as archive:
             for member in archive:
                 name = member.name.removeprefix("./files/")
-                if name not in (member.name, ".keep"):
-                    archive.extract(member.replace(name=name), directory, filter="data")
+                target = (directory / name).resolve()
+                content = archive.extractfile(member) if member.isreg() else None
+                if name in (member.name, ".keep") or content is None:
+                    continue
+                if not target.is_relative_to(directory.resolve()):
+                    raise VmError(f"the job left a file that would come to lie outside {directory}: {name!r}")
+                target.parent.mkdir(parents=True, exist_ok=True)
+                with target.open("wb") as file:
+                    shutil.copyfileobj(content, file)
     except tarfile.TarError as error:
         limit = f"{RESULTS_SIZE >> 20} MiB are the most that a job can bring back"
         raise VmError(f"the files of the job are not whole ({error}): {limit}") from error

@@ -125,3 +125,11 @@ def test_files_that_are_not_whole_are_said_so(disk: Callable[[], Path], tmp_path
     results.write_bytes(content[: start + 3])
     with pytest.raises(VmError, match="not whole"):
         extract_files(results, tmp_path / "back")
+
+
+def test_no_file_comes_to_lie_outside(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "results", "w") as archive:
+        archive.addfile(tarfile.TarInfo("./files/../../escaped"))
+    with pytest.raises(VmError, match="outside"):
+        extract_files(tmp_path / "results", tmp_path / "a/back")
+    assert not (tmp_path / "escaped").exists()
