@@ -30,6 +30,7 @@ from rdtd.core.model import (
     Snapshot,
     Wanted,
     check_name,
+    group_of,
 )
 from rdtd.core.view import CacheView, Views
 from rdtd.engine import Decide, Engine, Outcome, Work
@@ -154,7 +155,7 @@ class Manager:
     async def detach(self, name: str, targets: Targets) -> None:
         """Puts threads, processes and CPUs of a reservation back into the default group."""
         check_name(name)
-        group = Reservation(name, (), (), Owner(0)).group
+        group = group_of(name)
         await self._turn(
             lambda wanted, _: detach_cpus(wanted, name, targets.cpus),
             lambda _: detach(self._engine.mount, self._threads, group, targets),
@@ -226,7 +227,7 @@ class Manager:
     def _attaching(self, name: str, targets: Targets) -> Work | None:
         if not targets.tasks and not targets.processes:
             return None
-        group = Reservation(name, (), (), Owner(0)).group
+        group = group_of(name)
         return lambda snapshot: attach(self._engine.mount, self._threads, group, targets, snapshot)
 
     async def _turn(

@@ -35,6 +35,7 @@ __all__ = [
     "Snapshot",
     "Wanted",
     "check_name",
+    "group_of",
 ]
 
 DEFAULT_GROUP = ""  # the root of resctrl: the group of every task that is in no other
@@ -51,6 +52,11 @@ def check_name(name: str) -> str:
             "and does not start with '.' or '-'"
         )
     return name
+
+
+def group_of(name: str) -> str:
+    """The resource group of the reservation of that name."""
+    return PREFIX + name
 
 
 class Kind(StrEnum):
@@ -202,7 +208,7 @@ class Reservation:
 
     @property
     def group(self) -> str:
-        return PREFIX + self.name
+        return group_of(self.name)
 
     def ways_in(self, key: CacheKey) -> int:
         """The ways that it holds of a cache, whatever for."""
