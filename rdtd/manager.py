@@ -20,6 +20,7 @@ from rdtd.core.allocator import find, release, reserve, resize
 from rdtd.core.attachment import attach_cpus, detach_cpus
 from rdtd.core.drift import Drift, degraded
 from rdtd.core.errors import Busy, NotMounted
+from rdtd.core.guards import Guard, nothing
 from rdtd.core.model import (
     CacheKey,
     Granted,
@@ -116,48 +117,54 @@ class Manager:
         """The reservation of that name. Raises NotFound."""
         return find(Wanted(self.public.reservations), check_name(name))
 
-    async def reserve(self, request: Request) -> Reservation:
-        """Grants a reservation as a whole, with its threads and CPUs, or raises and changes nothing."""
-        outcome = await self._turn(self._reserving(request), self._attaching(request.name, request.targets))
+    async def reserve(self, request: Request, guard: Guard = nothing) -> Reservation:
+        """Grants a reservation as a whole, with its threads and CPUs, or raises and changes nothing.
+
+        Here and below `guard` is asked in the turn, before it decides.
+        """
+        decide, work = self._reserving(request), self._attaching(request.name, request.targets)
+        outcome = await self._turn(_guarded(guard, decide), work)
         return find(outcome.wanted, request.name)
 
-    async def preview(self, request: Request) -> Reservation:
+    async def preview(self, request: Request, guard: Guard = nothing) -> Reservation:
         """What reserve() would answer now."""
-        decide, work = self._reserving(request), self._attaching(request.name, request.targets)
+        decide = _guarded(guard, self._reserving(request))
+        work = self._attaching(request.name, request.targets)
         return find(await self._read(lambda: self._engine.preview(decide, work)), request.name)
 
-    async def release(self, name: str) -> None:
+    async def release(self, name: str, guard: Guard = nothing) -> None:
         """Ends a reservation."""
         check_name(name)
-        await self._turn(lambda wanted, _: release(wanted, name))
+        await self._turn(_guarded(guard, lambda wanted, _: release(wanted, name)))
 
     async def resize(
-        self, name: str, regions: tuple[Region, ...], *, dry_run: bool = False
+        self, name: str, regions: tuple[Region, ...], guard: Guard = nothing, *, dry_run: bool = False
     ) -> tuple[Granted, ...]:
         """Gives a reservation other regions. Its threads and CPUs stay inside."""
         check_name(name)
 
         def decide(wanted: Wanted, snapshot: Snapshot) -> Wanted:
+            guard(wanted)
             return resize(wanted, snapshot, self._engine.policy, name, regions)
 
         if dry_run:
             return find(await self._read(lambda: self._engine.preview(decide)), name).granted
         return find((await self._turn(decide)).wanted, name).granted
 
-    async def attach(self, name: str, targets: Targets) -> None:
+    async def attach(self, name: str, targets: Targets, guard: Guard = nothing) -> None:
         """Puts threads, processes and CPUs into a reservation."""
         check_name(name)
         await self._turn(
-            lambda wanted, snapshot: attach_cpus(wanted, snapshot, name, targets.cpus),
+            _guarded(guard, lambda wanted, snapshot: attach_cpus(wanted, snapshot, name, targets.cpus)),
             self._attaching(name, targets),
         )
 
-    async def detach(self, name: str, targets: Targets) -> None:
+    async def detach(self, name: str, targets: Targets, guard: Guard = nothing) -> None:
         """Puts threads, processes and CPUs of a reservation back into the default group."""
         check_name(name)
         group = group_of(name)
         await self._turn(
-            lambda wanted, _: detach_cpus(wanted, name, targets.cpus),
+            _guarded(guard, lambda wanted, _: detach_cpus(wanted, name, targets.cpus)),
             lambda _: detach(self._engine.mount, self._threads, group, targets),
         )
 
@@ -313,6 +320,14 @@ class Manager:
             degraded=lacking,
             caches=self._views.compute(wanted, snapshot, self._engine.policy),
         )
+
+
+def _guarded(guard: Guard, decide: Decide) -> Decide:
+    def guarded(wanted: Wanted, snapshot: Snapshot) -> Wanted:
+        guard(wanted)
+        return decide(wanted, snapshot)
+
+    return guarded
 
 
 def _without(gone: Collection[tuple[str, str]], wanted: Wanted, _: Snapshot) -> Wanted:
