@@ -58,6 +58,7 @@ class _Turn:
     tries: int = 0  # steps since the turn began, or began to go back
     longest: int = 0  # of the plans since then
     failure: RdtdError | None = None
+    unsaved: KernelRefused | None = None  # what is told when the kernel is in order
 
 
 class Engine:
@@ -103,11 +104,15 @@ class Engine:
             self._drifts += [one for one in found if one.kind == "baseline"]
             wanted = decide(before, snapshot)
             under_way = work(snapshot) if work else None
-            self._want(wanted)
+            unsaved = None
+            if work is None and wanted.reservations == before.reservations:
+                unsaved = self._want_as_before(wanted)
+            else:
+                self._want(wanted)
             # What an earlier turn found and could not repair is told as it was found.
             repaired = tuple(self._unrepaired.get(one.group, one) for one in found if one.kind != "baseline")
             self._unrepaired = {one.group: one for one in repaired}
-            self._turn = _Turn(before, under_way, repaired)
+            self._turn = _Turn(before, under_way, repaired, unsaved=unsaved)
             return self._converge()
 
     def preview(self, decide: Decide, work: Work | None = None) -> Wanted:
@@ -159,8 +164,8 @@ class Engine:
             self._turn, self.snapshot, self.restless = None, None, True
 
     def _want(self, wanted: Wanted) -> None:
-        """Saves before anything is changed. Raises KernelRefused when there is no room to write."""
-        if wanted != self._saved:
+        """Saves before anything is changed. Raises KernelRefused when it cannot be written."""
+        if wanted != self._saved or not self._store.intact():
             try:
                 self._store.save(wanted)
             except OSError as error:
@@ -169,6 +174,15 @@ class Engine:
                 ) from error
             self._saved = wanted
         self.wanted = wanted
+
+    def _want_as_before(self, wanted: Wanted) -> KernelRefused | None:
+        """As _want(), for what promises nothing new: that is put right even where it cannot be saved."""
+        try:
+            self._want(wanted)
+        except KernelRefused as error:
+            self.wanted = wanted
+            return error
+        return None
 
     @contextmanager
     def _locked(self, *, exclusive: bool) -> Iterator[None]:
@@ -220,6 +234,8 @@ class Engine:
             raise turn.failure
         assert self.snapshot is not None, "what was verified was observed"
         self.wanted = written_now(self.wanted, self.snapshot)
+        if turn.unsaved is not None:
+            raise turn.unsaved
         self._settled = self.wanted, self.snapshot
         return Outcome(self.wanted, turn.steps)
 

@@ -12,7 +12,7 @@ from rdtd.core.model import Snapshot, Wanted
 from rdtd.core.rebuild import rebuild
 from rdtd.resctrl.filesystem import Resctrl
 from rdtd.resctrl.lock import LockedError
-from rdtd.store import Store, StoreDamagedError
+from rdtd.store import Store, StoreDamagedError, StoreNewerError
 
 __all__ = ["StartError", "claim", "restore"]
 
@@ -46,6 +46,8 @@ def restore(store: Store, mount: Resctrl, warn: Callable[[str], None]) -> Wanted
     except StoreDamagedError as error:
         lost = _set_aside(store, error)
         warn(lost)
+    except StoreNewerError as error:
+        raise StartError(f"{error}; start that version, or move the file away") from None
     except OSError as error:
         raise StartError(f"cannot read {store.path}: {error.strerror}") from None
     try:

@@ -1,7 +1,8 @@
 """What is wanted, in a file of the runtime directory: written before the kernel is touched, and as a whole.
 
 The directory is a tmpfs that lives as long as the kernel's groups do. A process that dies loses nothing that
-it wrote, so there is no fsync: after a power cut both the file and the groups are gone.
+it wrote, so there is no fsync: after a power cut both the file and the groups are gone. What death leaves of
+a file that was being written stands beside the old one, and the next save begins it anew.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from rdtd.core.model import (
 )
 from rdtd.core.sizes import Amount, Unit
 
-__all__ = ["Store", "StoreDamagedError"]
+__all__ = ["Store", "StoreDamagedError", "StoreNewerError"]
 
 VERSION = 1
 _U32 = (1 << 32) - 1  # cache IDs, user IDs and CBMs are u32 in the kernel
@@ -40,45 +41,82 @@ class StoreDamagedError(Exception):
     """The file is there and cannot be understood."""
 
 
+class StoreNewerError(Exception):
+    """The file is whole, and a later version of rdtd wrote it: there may be more in it than is known here."""
+
+
 class Store:
     """The state file. Blocking, for one thread at a time."""
 
     def __init__(self, directory: str) -> None:
         self.path = os.path.join(directory, "state.json")
+        self._directory = directory
+        self._saved: tuple[int, ...] | None = None  # what tells the file that was saved from any other
 
     def load(self) -> Wanted | None:
-        """What was wanted, None where nothing was saved. Raises StoreDamagedError, or OSError."""
+        """What was wanted, None where nothing was saved.
+
+        Raises StoreDamagedError, StoreNewerError, or OSError where it cannot be read.
+        """
         try:
-            with open(self.path, encoding="utf-8") as file:
-                text = file.read()
+            fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
             return None
-        except ValueError as error:
-            raise StoreDamagedError(f"{self.path}: {error}") from None
         try:
-            return _decode(json.loads(text))
+            pieces = []
+            while piece := os.read(fd, 1 << 20):
+                pieces.append(piece)
+        finally:
+            os.close(fd)
+        try:
+            return _decode(json.loads(b"".join(pieces).decode("utf-8")))
         except (ValueError, TypeError, LookupError, AttributeError, RecursionError, RdtdError) as error:
             raise StoreDamagedError(f"{self.path}: {type(error).__name__}: {error}") from None
+        except StoreNewerError as error:
+            raise StoreNewerError(f"{self.path}: {error}") from None
 
     def save(self, wanted: Wanted) -> None:
-        """Replaces the file. Raises OSError; then the old one is still there."""
-        temporary = self.path + ".new"
+        """Replaces the file; makes the directory anew if it is gone. Raises OSError; then the old one stays."""
         text = json.dumps(_encode(wanted), separators=(",", ":"))
+        try:
+            self._replace(text.encode())
+        except FileNotFoundError:
+            os.makedirs(self._directory, mode=0o755, exist_ok=True)
+            self._replace(text.encode())
+
+    def _replace(self, data: bytes) -> None:
+        temporary = self.path + ".new"
         fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         try:
-            with open(fd, "w", encoding="utf-8") as file:
-                file.write(text)
+            try:
+                while data:
+                    data = data[os.write(fd, data) :]  # a file system that is nearly full takes a part
+                status = os.fstat(fd)
+            finally:
+                os.close(fd)
             os.replace(temporary, self.path)
         except OSError:
             with suppress(OSError):
                 os.unlink(temporary)
             raise
+        self._saved = _identity(status)
+
+    def intact(self) -> bool:
+        """Whether the file is the one that save() wrote last: somebody may have removed or changed it."""
+        try:
+            return _identity(os.stat(self.path)) == self._saved
+        except OSError:
+            return False
 
     def set_aside(self, stamp: str) -> str:
         """Keeps a damaged file under another name for the administrator; returns that name."""
         aside = f"{self.path}.damaged-{stamp}"
         os.replace(self.path, aside)
         return aside
+
+
+def _identity(status: os.stat_result) -> tuple[int, ...]:
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _encode(wanted: Wanted) -> dict[str, Any]:
@@ -113,8 +151,11 @@ def _encode_masks(masks: Masks) -> dict[str, str]:
 
 
 def _decode(document: Mapping[str, Any]) -> Wanted:
-    if document["version"] != VERSION:
-        raise ValueError(f"version {document['version']!r} is unknown")
+    version = _number(document["version"])
+    if version > VERSION:
+        raise StoreNewerError(f"rdtd of a later version wrote it: its format is {version}, not {VERSION}")
+    if version != VERSION:
+        raise ValueError(f"format {version} never was")
     reservations: dict[str, Reservation] = {}
     reserved: dict[CacheKey, int] = {}
     for one in map(_decode_reservation, document["reservations"]):

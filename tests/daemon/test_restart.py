@@ -103,7 +103,7 @@ def test_the_state_file_is_json_and_private(filled: Daemon) -> None:
 
 @pytest.mark.parametrize(
     "damage",
-    [b"", b"{", b"\xff\xfe", b"[]", b"{}", b'{"version":99}', b"[" * 100_000, b"null", b'"x"'],
+    [b"", b"{", b"\xff\xfe", b"[]", b"{}", b'{"version":0}', b"[" * 100_000, b"null", b'"x"'],
     ids=range(9),
 )
 def test_a_damaged_state_file(filled: Daemon, damage: bytes) -> None:

@@ -1,6 +1,7 @@
 """What is wanted, in a file and back."""
 
 import json
+import os
 import stat
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from rdtd.core.model import (
     Wanted,
 )
 from rdtd.core.sizes import Amount, Unit
-from rdtd.store import Store, StoreDamagedError
+from rdtd.store import Store, StoreDamagedError, StoreNewerError
 
 U32 = st.integers(0, (1 << 32) - 1)
 BIG = st.integers(0, (1 << 63) - 1)
@@ -202,3 +203,36 @@ def test_files_that_are_nothing(tmp_path: Path, raw: bytes) -> None:
     aside = store.set_aside("stamp")
     assert Path(aside).read_bytes() == raw
     assert store.load() is None
+
+
+def test_a_later_versions_file_is_not_damage(tmp_path: Path) -> None:
+    with pytest.raises(StoreNewerError, match="its format is 99, not"):
+        load(tmp_path, json.dumps(WHOLE | {"version": 99, "more": []}))
+
+
+def test_the_directory_is_made_again(tmp_path: Path) -> None:
+    store = Store(str(tmp_path / "run"))
+    store.save(Wanted())
+    assert store.load() == Wanted()
+
+
+def test_what_others_do_to_the_file_is_seen(tmp_path: Path) -> None:
+    store = Store(str(tmp_path))
+    assert not store.intact()
+    store.save(Wanted())
+    assert store.intact()
+    text = Path(store.path).read_text()
+    Path(store.path).unlink()
+    assert not store.intact()
+    store.save(Wanted())
+    assert store.intact()
+    Path(store.path).write_text(text + " ")
+    assert not store.intact()
+
+
+def test_a_file_system_that_takes_a_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda fd, data: write(fd, data[:7]))
+    store = Store(str(tmp_path))
+    store.save(Wanted(baselines={"x": {}}))
+    assert store.load() == Wanted(baselines={"x": {}})
