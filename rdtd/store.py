@@ -76,7 +76,7 @@ class Store:
             raise StoreNewerError(f"{self.path}: {error}") from None
 
     def save(self, wanted: Wanted) -> None:
-        """Replaces the file; makes the directory anew if it is gone. Raises OSError; then the old one stays."""
+        """Replaces the file; makes a directory that is gone. Raises OSError; then the old one stays."""
         text = json.dumps(_encode(wanted), separators=(",", ":"))
         try:
             self._replace(text.encode())
