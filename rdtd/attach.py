@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from rdtd.core.errors import InvalidRequest, NotFound, RdtdError
@@ -15,11 +15,15 @@ __all__ = ["Targets", "attach", "detach"]
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """What is to be attached: threads, processes with every thread that they have, CPUs."""
+    """What is to be attached: threads, processes with every thread that they have, CPUs.
+
+    `of_user`: the threads must be this user's; None: whoever's.
+    """
 
     tasks: tuple[int, ...] = ()
     processes: tuple[int, ...] = ()
     cpus: frozenset[int] = frozenset()
+    of_user: int | None = None
 
     def __bool__(self) -> bool:
         return bool(self.tasks or self.processes or self.cpus)
@@ -32,12 +36,14 @@ def attach(
 
     On failure, or closed before its end, it puts those back that were moved. A thread that ends on the way is
     an error where it was named, and none where its process was. Raises NotFound for a thread or process that
-    is gone, InvalidRequest for a kernel thread.
+    is gone, InvalidRequest for a kernel thread, AccessDenied for one of another user than `targets` say.
     """
     for thread in (*targets.tasks, *targets.processes):
-        threads.check(thread)
-    several = targets.processes or len(targets.tasks) > 1  # a single thread that cannot be moved was not
-    came_from = _groups_of(mount, snapshot) if several else {}
+        with threads.of_user(thread, targets.of_user):
+            threads.check(thread)
+    # A single thread that cannot be moved was not.
+    alone = not targets.processes and len(targets.tasks) < 2 and targets.of_user is None
+    came_from = {} if alone else _groups_of(mount, snapshot)
     return _attach(mount, threads, group, targets, came_from)
 
 
@@ -47,32 +53,36 @@ def _attach(
     moved: list[int] = []
     try:
         for thread in targets.tasks:
-            try:
-                mount.move_task(group, thread)
-            except ProcessLookupError:
-                raise NotFound(f"there is no thread {thread}") from None
-            moved.append(thread)
+            with threads.of_user(thread, targets.of_user):
+                try:
+                    mount.move_task(group, thread)
+                except ProcessLookupError:
+                    raise NotFound(f"there is no thread {thread}") from None
+                moved.append(thread)
             yield
         for process in targets.processes:
-            for thread in _every_thread(mount, threads, group, process):
+            for thread in _every_thread(threads, process):
                 moved.append(thread)
+                try:
+                    with threads.of_user(thread, targets.of_user):
+                        mount.move_task(group, thread)
+                except (ProcessLookupError, NotFound):
+                    moved.pop()
+                    if targets.of_user is not None:  # it ended, and who has its ID now is not meant
+                        _move(mount, [(came_from.get(thread, DEFAULT_GROUP), thread)])
+                    continue
                 yield
     except BaseException:
         _move(mount, ((came_from.get(thread, DEFAULT_GROUP), thread) for thread in moved))
         raise
 
 
-def _every_thread(mount: Resctrl, threads: Threads, group: str, process: int) -> Generator[int, None, None]:
-    """Moves the threads of a process until none is new: those that a moved one starts inherit the group."""
+def _every_thread(threads: Threads, process: int) -> Iterator[int]:
+    """The threads of a process until none is new: those that a moved one starts inherit the group."""
     seen: set[int] = set()
     while new := threads.of_process(process) - seen:
         seen |= new
-        for thread in sorted(new):
-            try:
-                mount.move_task(group, thread)
-            except ProcessLookupError:
-                continue  # it ended
-            yield thread
+        yield from sorted(new)
 
 
 def detach(mount: Resctrl, threads: Threads, group: str, targets: Targets) -> Generator[None, None, None]:
