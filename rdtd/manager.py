@@ -33,6 +33,7 @@ from rdtd.core.model import (
     check_name,
     group_of,
 )
+from rdtd.core.space import Policy
 from rdtd.core.view import CacheView, Views
 from rdtd.engine import Decide, Engine, Outcome, Work
 from rdtd.resctrl.lock import LockedError
@@ -167,6 +168,15 @@ class Manager:
             _guarded(guard, lambda wanted, _: detach_cpus(wanted, name, targets.cpus)),
             lambda _: detach(self._engine.mount, self._threads, group, targets),
         )
+
+    async def decide(self, decide: Decide, *, reason: str = "released") -> None:
+        """A turn whose decision is somebody else's. `reason` is why reservations that it ends are removed."""
+        await self._turn(decide, reason=reason)
+
+    async def follow(self, policy: Policy, lock_wait: float) -> None:
+        """Decides by this policy from now on. What stands already is the next reconcile()'s matter."""
+        async with self._one_at_a_time:
+            self._engine.policy, self._lock_wait = policy, lock_wait
 
     async def reconcile(self) -> int:
         """Reads everything again and puts it right. Returns the number of changes that were needed."""

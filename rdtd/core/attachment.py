@@ -9,7 +9,7 @@ from rdtd.core.cpus import format_cpus
 from rdtd.core.errors import Exists, InvalidRequest, NotFound
 from rdtd.core.model import Snapshot, Wanted
 
-__all__ = ["attach_cpus", "detach_cpus"]
+__all__ = ["attach_cpus", "check_cpus", "detach_cpus", "with_cpus"]
 
 
 def attach_cpus(wanted: Wanted, snapshot: Snapshot, name: str, cpus: frozenset[int]) -> Wanted:
@@ -20,13 +20,18 @@ def attach_cpus(wanted: Wanted, snapshot: Snapshot, name: str, cpus: frozenset[i
     reservation = find(wanted, name)
     if missing := cpus - snapshot.cpus:
         raise NotFound(f"CPU {format_cpus(missing)} is not online; online are {format_cpus(snapshot.cpus)}")
+    check_cpus(wanted, snapshot, name, cpus)
+    return with_cpus(wanted, name, reservation.cpus | cpus)
+
+
+def check_cpus(wanted: Wanted, snapshot: Snapshot, name: str, cpus: frozenset[int]) -> None:
+    """Raises Exists for a CPU that is in another group than the reservation's. It need not be online."""
     for other in wanted.reservations.values():
         if other.name != name and (taken := other.cpus & cpus):
             raise Exists(f"CPU {format_cpus(taken)} is in reservation {other.name!r}; detach it there first")
     for group in snapshot.foreign:
         if taken := group.cpus & cpus:
             raise Exists(f"CPU {format_cpus(taken)} is in group {group.name!r}, which rdtd did not make")
-    return _with_cpus(wanted, name, reservation.cpus | cpus)
 
 
 def detach_cpus(wanted: Wanted, name: str, cpus: frozenset[int]) -> Wanted:
@@ -35,9 +40,10 @@ def detach_cpus(wanted: Wanted, name: str, cpus: frozenset[int]) -> Wanted:
     if missing := cpus - reservation.cpus:
         have = format_cpus(reservation.cpus) or "none"
         raise InvalidRequest(f"CPU {format_cpus(missing)} is not in reservation {name!r}; it has {have}")
-    return _with_cpus(wanted, name, reservation.cpus - cpus)
+    return with_cpus(wanted, name, reservation.cpus - cpus)
 
 
-def _with_cpus(wanted: Wanted, name: str, cpus: frozenset[int]) -> Wanted:
+def with_cpus(wanted: Wanted, name: str, cpus: frozenset[int]) -> Wanted:
+    """`wanted` with these CPUs, and no others, in the reservation."""
     changed = replace(wanted.reservations[name], cpus=cpus)
     return replace(wanted, reservations={**wanted.reservations, name: changed})

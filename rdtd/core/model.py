@@ -75,10 +75,11 @@ class CacheId(StrEnum):
 
 
 class Lifetime(StrEnum):
-    """When a reservation ends: at Release, or also when its owner leaves the bus."""
+    """When a reservation ends: at Release, or also when its owner leaves the bus, or when its file goes."""
 
     PERSISTENT = "persistent"
     CLIENT = "client"
+    CONFIGURED = "configured"  # from a file of reservations.d, which says what it is at each load
 
 
 class CacheKey(NamedTuple):

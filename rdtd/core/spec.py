@@ -15,7 +15,7 @@ from rdtd.core.errors import InvalidRequest, quoted
 from rdtd.core.model import CacheId, Kind, Region
 from rdtd.core.sizes import Amount, parse_amount
 
-__all__ = ["MAXIMUM_REGIONS", "format_spec", "parse_spec"]
+__all__ = ["MAXIMUM_REGIONS", "format_size", "format_spec", "parse_spec"]
 
 # Above any host: the kernel's largest have under a hundred caches of a level, with two regions each.
 MAXIMUM_REGIONS = 1024
@@ -100,7 +100,7 @@ def format_spec(regions: Iterable[Region]) -> str:
 
 
 def _format_region(region: Region) -> str:
-    parts = [f"type={region.kind}", f"size={_format_amount(region.amount)}"]
+    parts = [f"type={region.kind}", f"size={_amount_text(region.amount)}"]
     if region.level != 3:
         parts.append(f"level={region.level}")
     if region.cache_id is not CacheId.ALL:
@@ -108,11 +108,14 @@ def _format_region(region: Region) -> str:
     return ",".join(parts)
 
 
-def _format_amount(amount: Amount) -> str:
+def _amount_text(amount: Amount) -> str:
     text = str(amount)
-    if not text.isdigit():
-        return text
+    return format_size(amount.value) if text.isdigit() else text
+
+
+def format_size(size: int) -> str:
+    """Bytes, in the largest unit that leaves no remainder: `10mb`, `1048577`."""
     for shift, unit in ((30, "gb"), (20, "mb"), (10, "kb")):
-        if amount.value % (1 << shift) == 0:
-            return f"{amount.value >> shift}{unit}"
-    return text
+        if size and size % (1 << shift) == 0:
+            return f"{size >> shift}{unit}"
+    return str(size)
