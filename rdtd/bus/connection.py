@@ -127,6 +127,15 @@ class Connection:
         """Call a method of the bus itself."""
         return await self.call(BUS_NAME, BUS_PATH, BUS_NAME, member, signature, arguments)
 
+    def tell(
+        self, destination: str, path: str, interface: str, member: str, signature: str, body: list[Any]
+    ) -> None:
+        """Call a method and want no answer. Without effect if the bus is gone."""
+        encoded, flags = encode(signature, body), messages.NO_REPLY_EXPECTED
+        self._transport.send(
+            messages.call(self._next_serial(), destination, path, interface, member, encoded, flags)
+        )
+
     async def request_name(self, name: str) -> None:
         """Own a well-known name. Raises NameTaken if another connection does, BusError if policy says no."""
         [result] = await self.call_bus("RequestName", "su", name, _DO_NOT_QUEUE)
@@ -147,11 +156,7 @@ class Connection:
     def _unsubscribe(self, subscription: Subscription) -> None:
         if subscription in self._subscriptions:
             self._subscriptions.remove(subscription)
-            rule = encode("s", [str(subscription.rule)])
-            serial, flags = self._next_serial(), messages.NO_REPLY_EXPECTED
-            self._transport.send(
-                messages.call(serial, BUS_NAME, BUS_PATH, BUS_NAME, "RemoveMatch", rule, flags)
-            )
+            self.tell(BUS_NAME, BUS_PATH, BUS_NAME, "RemoveMatch", "s", [str(subscription.rule)])
 
     def send_signal(
         self, path: str, interface: str, member: str, body: Encoded = EMPTY, destination: str = ""
@@ -184,7 +189,10 @@ class Connection:
 
     def _take_call(self, call: Message) -> None:
         if call.too_large:
-            text = f"the arguments of {call.member} are larger than {self.limits.body} bytes"
+            text = (
+                f"the arguments of {call.member} are larger than {self.limits.body} bytes: "
+                "send less, or have MaxMessageSize= in rdtd.conf raised"
+            )
             self.reply_error(call, LIMITS_EXCEEDED, text)
         elif self._handler is None:
             self.reply_error(call, FREEDESKTOP + "UnknownObject", f"there is no object {call.path}")

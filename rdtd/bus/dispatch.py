@@ -1,17 +1,17 @@
 """Method calls: from a message to the function that carries it out, and exactly one reply back.
 
 What is wrong with a call is found before any function runs, and before the body is read as far as possible.
-A plain function is called on the spot; an `async` one becomes a task. The reply is sent from the task's done
-callback, which runs however the task ends: with a result, with an exception, or cancelled before its start.
+A plain function is called on the spot; an `async` one becomes a task, which first learns whose call it is.
+The reply is sent from the task's done callback, which runs however the task ends: with a result, with an
+exception, or cancelled before its start.
 """
 
 import asyncio
 import inspect
-from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from rdtd.bus.connection import Connection
 from rdtd.bus.errors import (
@@ -27,25 +27,33 @@ from rdtd.bus.interface import Interface, Method
 from rdtd.bus.message import ALLOW_INTERACTIVE_AUTHORIZATION, Message
 from rdtd.bus.standard import PEER
 from rdtd.bus.wire import Encoded, TooManyValues, WireError, encode
+from rdtd.bus.work import Account, Bound
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """Who calls what. `interactive`: the caller lets the user be asked for a password."""
+    """Who calls what. `interactive`: the caller lets the user be asked for a password.
+
+    `uid` is the caller's user ID; -1 for plain functions, for which the bus is not asked.
+    """
 
     sender: str
     path: str
     interface: str
     member: str
     interactive: bool
+    uid: int = -1
 
 
-@dataclass(frozen=True, slots=True)
-class CallLimits:
-    """How many calls may be at work at once; a call over a limit is answered with LimitsExceeded."""
+class CallLimits(NamedTuple):
+    """What may be at work at once; a call over a limit is answered with LimitsExceeded.
 
-    total: int = 2000
-    per_sender: int = 100
+    No user gets all of what there is for all. Root is not bound as a user.
+    """
+
+    total: Bound = Bound(4000, 64 << 20)
+    per_user: Bound = Bound(1200, 16 << 20)
+    per_sender: Bound = Bound(100, 4 << 20)
 
 
 class Objects(Protocol):
@@ -56,12 +64,18 @@ class Objects(Protocol):
     def fault(self, error: BaseException, where: str) -> None: ...
 
 
+UserOf = Callable[[str], Awaitable[int]]
+"""The user ID behind a unique bus name. Raises AccessDenied if nobody can tell."""
+
+
 class Dispatcher:
-    def __init__(self, objects: Objects, limits: CallLimits) -> None:
+    def __init__(self, objects: Objects, limits: CallLimits, user_of: UserOf) -> None:
         self._objects = objects
-        self._limits = limits
+        self._user_of = user_of
         self._running: set[asyncio.Task[Any]] = set()
-        self._by_sender: Counter[str] = Counter()
+        self._total = Account(limits.total, "all")
+        self._per_user = Account(limits.per_user, "your user's")
+        self._per_sender = Account(limits.per_sender, "your connection's")
 
     async def cancel(self) -> None:
         """Cancel what is running, and wait until it has ended and the replies are sent."""
@@ -77,21 +91,52 @@ class Dispatcher:
             if message.signature != method.signature:
                 raise Refused(INVALID_ARGS, f"the call is {method.usage}, not ({message.signature})")
             function = self._objects.function(message.path, interface, method.name)
-            concurrent = inspect.iscoroutinefunction(function)
-            if concurrent:
-                self._check_limits(message.sender)
-            arguments = _arguments(connection, message)
             interactive = bool(message.flags & ALLOW_INTERACTIVE_AUTHORIZATION)
             call = Call(message.sender, message.path, interface, method.name, interactive)
-            if concurrent:
-                task = asyncio.create_task(function(call, *arguments))
-                self._running.add(task)
-                self._by_sender[message.sender] += 1
-                task.add_done_callback(partial(self._done, connection, message, method))
+            if inspect.iscoroutinefunction(function):
+                self._start(connection, message, method, call, function)
             else:
-                self._answer(connection, message, method, function(call, *arguments))
+                self._answer(connection, message, method, function(call, *_arguments(connection, message)))
         except Exception as error:
             self._fail(connection, message, error)
+
+    def _start(
+        self,
+        connection: Connection,
+        message: Message,
+        method: Method,
+        call: Call,
+        function: Callable[..., Awaitable[Any]],
+    ) -> None:
+        size = len(message.frame)
+        self._per_sender.begin(call.sender, size)
+        try:
+            self._total.begin(None, size)
+            try:
+                arguments = _arguments(connection, message)
+                task = asyncio.create_task(self._run(call, function, arguments, size))
+            except BaseException:
+                self._total.end(None, size)
+                raise
+        except BaseException:
+            self._per_sender.end(call.sender, size)
+            raise
+        self._running.add(task)
+        # The answer needs no more of the message than its header.
+        task.add_done_callback(partial(self._done, connection, message._replace(frame=b""), method, size))
+
+    async def _run(
+        self, call: Call, function: Callable[..., Awaitable[Any]], arguments: list[Any], size: int
+    ) -> Any:
+        uid = await self._user_of(call.sender)
+        call = replace(call, uid=uid)
+        if uid == 0:
+            return await function(call, *arguments)
+        self._per_user.begin(uid, size)
+        try:
+            return await function(call, *arguments)
+        finally:
+            self._per_user.end(uid, size)
 
     def _resolve(self, message: Message) -> tuple[str, Method]:
         interfaces = self._objects.interfaces(message.path)
@@ -108,20 +153,12 @@ class Dispatcher:
         where = message.interface or message.path
         raise Refused(FREEDESKTOP + "UnknownMethod", f"{where} has no method {message.member}")
 
-    def _check_limits(self, sender: str) -> None:
-        if self._by_sender[sender] >= self._limits.per_sender:
-            text = f"{self._limits.per_sender} of your calls are at work: wait for an answer before the next"
-            raise Refused(LIMITS_EXCEEDED, text)
-        if len(self._running) >= self._limits.total:
-            raise Refused(LIMITS_EXCEEDED, f"{self._limits.total} calls are at work: try again later")
-
     def _done(
-        self, connection: Connection, message: Message, method: Method, task: asyncio.Task[Any]
+        self, connection: Connection, message: Message, method: Method, size: int, task: asyncio.Task[Any]
     ) -> None:
         self._running.discard(task)
-        self._by_sender[message.sender] -= 1
-        if not self._by_sender[message.sender]:
-            del self._by_sender[message.sender]
+        self._total.end(None, size)
+        self._per_sender.end(message.sender, size)
         if task.cancelled():
             connection.reply_error(message, RDTD + "NotReady", "the call was given up: rdtd is stopping")
         elif error := task.exception():

@@ -9,23 +9,6 @@ INVALID_ARGS = FREEDESKTOP + "InvalidArgs"
 LIMITS_EXCEEDED = FREEDESKTOP + "LimitsExceeded"
 INTERNAL = RDTD + "Internal"
 
-# The most specific class counts: a subclass that is not listed has its base's name.
-NAMES: dict[type[BaseException], str] = {
-    core.NoSpace: RDTD + "NoSpace",
-    core.NoClosid: RDTD + "NoClosid",
-    core.Exists: RDTD + "Exists",
-    core.NotFound: RDTD + "NotFound",
-    core.Unsupported: RDTD + "Unsupported",
-    core.NotMounted: RDTD + "NotMounted",
-    core.Busy: RDTD + "Busy",
-    core.KernelRefused: RDTD + "KernelRefused",
-    core.NotReady: RDTD + "NotReady",
-    core.InvalidRequest: INVALID_ARGS,
-    core.AccessDenied: FREEDESKTOP + "AccessDenied",
-    core.LimitsExceeded: LIMITS_EXCEEDED,
-    core.RdtdError: FREEDESKTOP + "Failed",
-}
-
 
 class BusError(Exception):
     """An error reply to one of our calls: its D-Bus error name and what it says to a person."""
@@ -59,6 +42,26 @@ class NoBus(Exception):  # noqa: N818
 
 class NameTaken(Exception):  # noqa: N818
     """Another connection owns the bus name."""
+
+
+# The most specific class counts: a subclass that is not listed has its base's name.
+NAMES: dict[type[BaseException], str] = {
+    core.NoSpace: RDTD + "NoSpace",
+    core.NoClosid: RDTD + "NoClosid",
+    core.Exists: RDTD + "Exists",
+    core.NotFound: RDTD + "NotFound",
+    core.Unsupported: RDTD + "Unsupported",
+    core.NotMounted: RDTD + "NotMounted",
+    core.Busy: RDTD + "Busy",
+    core.KernelRefused: RDTD + "KernelRefused",
+    core.NotReady: RDTD + "NotReady",
+    core.InvalidRequest: INVALID_ARGS,
+    core.AccessDenied: FREEDESKTOP + "AccessDenied",
+    core.LimitsExceeded: LIMITS_EXCEEDED,
+    BusGone: RDTD + "NotReady",
+    BusTimeout: RDTD + "NotReady",
+    core.RdtdError: FREEDESKTOP + "Failed",
+}
 
 
 def error_reply(exception: BaseException) -> tuple[str, str]:

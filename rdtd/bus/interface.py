@@ -12,6 +12,7 @@ from html import escape
 from pathlib import Path
 
 EMITS_CHANGED = "org.freedesktop.DBus.Property.EmitsChangedSignal"
+ACTION = "org.rdtd1.Action"
 
 _DOCTYPE = (
     '<!DOCTYPE node PUBLIC "-//freedesktop//DTD D-BUS Object Introspection 1.0//EN"\n'
@@ -48,11 +49,15 @@ class Signal:
 
 @dataclass(frozen=True, slots=True)
 class Property:
-    """A read-only property. `emits_changed`: "true", "invalidates", "const" or "false"."""
+    """A read-only property. `emits_changed`: "true", "invalidates", "const" or "false".
+
+    `action`: who wants to see it must be allowed this polkit action; "" where everybody may.
+    """
 
     name: str
     type: str
     emits_changed: str
+    action: str = ""
 
 
 @dataclass(frozen=True)
@@ -113,7 +118,8 @@ def _property(element: ElementTree.Element) -> Property:
     if element.attrib["access"] != "read":
         raise ValueError(f'property {name}: only access="read" is supported')
     annotations = {child.attrib["name"]: child.attrib["value"] for child in element.findall("annotation")}
-    return Property(name, element.attrib["type"], annotations.get(EMITS_CHANGED, "true"))
+    emits_changed = annotations.get(EMITS_CHANGED, "true")
+    return Property(name, element.attrib["type"], emits_changed, annotations.get(ACTION, ""))
 
 
 def _signature(arguments: tuple[Argument, ...]) -> str:
@@ -136,8 +142,10 @@ def introspect(interfaces: list[Interface], children: list[str]) -> str:
             lines += [
                 f"  <property name={attributes}>",
                 f'   <annotation name="{EMITS_CHANGED}" value={_quoted(property_.emits_changed)}/>',
-                "  </property>",
             ]
+            if property_.action:
+                lines.append(f'   <annotation name="{ACTION}" value={_quoted(property_.action)}/>')
+            lines.append("  </property>")
         lines.append(" </interface>")
     lines += [f" <node name={_quoted(child)}/>" for child in children]
     lines.append("</node>\n")

@@ -4,6 +4,9 @@ An exported object is any Python object. For each method of its interfaces it ha
 snake_case name, which takes the Call and the arguments and gives a tuple of results, an Encoded body or None;
 it may be `async`. For each property it has an attribute (or Python property) of the snake_case name.
 
+A property with the annotation org.rdtd1.Action is private: only who may see it gets it from Get, GetAll and
+GetManagedObjects; no signal has it.
+
 The tree outlives connections: `attach` puts it, as it is, on a new one.
 """
 
@@ -11,12 +14,12 @@ import asyncio
 import inspect
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from rdtd.bus.connection import Connection
-from rdtd.bus.dispatch import Call, CallLimits, Dispatcher
+from rdtd.bus.dispatch import Call, CallLimits, Dispatcher, UserOf
 from rdtd.bus.errors import FREEDESKTOP, Refused
 from rdtd.bus.interface import Interface, Property, introspect, snake_case
 from rdtd.bus.paths import children, is_object_path
@@ -33,6 +36,16 @@ _TURN = 0.005
 # A value with its type, as wire.encode takes it for a variant.
 Value = tuple[str, Any]
 FaultHook = Callable[[BaseException, str], None]
+Sees = Callable[[Any], bool]
+"""Whether a caller may see the private properties of an object that was added."""
+
+
+async def _nobody(_: str) -> int:
+    return -1
+
+
+async def _everything(_: Call) -> Sees:
+    return lambda _: True
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,20 +61,28 @@ class ObjectTree:
     """See the module. `manager_path` is the object that has ObjectManager, for all objects below it.
 
     `on_fault` is told of every exception that is a fault of ours, with a text that says where. Without it,
-    the event loop's exception handler is.
+    the event loop's exception handler is. `user_of` tells who calls an `async` function, and `viewer` which
+    objects' private properties a caller may see.
     """
 
     def __init__(
-        self, manager_path: str, *, limits: CallLimits = _LIMITS, on_fault: FaultHook | None = None
+        self,
+        manager_path: str,
+        *,
+        limits: CallLimits = _LIMITS,
+        on_fault: FaultHook | None = None,
+        user_of: UserOf = _nobody,
+        viewer: Callable[[Call], Awaitable[Sees]] = _everything,
     ) -> None:
         self._manager_path = manager_path
         self._on_fault = on_fault
+        self.viewer = viewer
         self._exported: dict[str, Exported] = {}
         self._above: Counter[str] = Counter()
-        self._entries: dict[str, Encoded] = {}
+        self._entries: dict[str, dict[bool, Encoded]] = {}  # by path, without and with what is private
         self._connection: Connection | None = None
         self._standard = _Standard(self)
-        self._dispatcher = Dispatcher(self, limits)
+        self._dispatcher = Dispatcher(self, limits, user_of)
 
     # Objects
 
@@ -124,6 +145,8 @@ class ObjectTree:
             property_ = exported.own[interface].properties[name]
             if property_.emits_changed == "const":
                 raise ValueError(f"property {name} of {interface} is constant")
+            if property_.action:
+                raise ValueError(f"property {name} of {interface} is private")
             if property_.emits_changed == "invalidates":
                 invalidated.append(name)
             elif property_.emits_changed == "true":
@@ -151,38 +174,44 @@ class ObjectTree:
         found: Callable[..., Any] = getattr(carrier, snake_case(member))
         return found
 
-    def properties(self, path: str, interface: str) -> dict[str, Value]:
-        """All properties of an interface that could be read; one that raises is left out and reported."""
+    def properties(self, path: str, interface: str, *, private: bool = False) -> dict[str, Value]:
+        """The properties of an interface that could be read; one that raises is left out and reported."""
         exported = self._exported[path]
         values = {}
         for name, property_ in exported.own[interface].properties.items():
+            if property_.action and not private:
+                continue
             try:
                 values[name] = _value(exported, property_)
             except Exception as error:
                 self.fault(error, f"property {name} of {path}")
         return values
 
-    def managed(self, path: str) -> dict[str, dict[str, Value]]:
+    def managed(self, path: str, *, private: bool = False) -> dict[str, dict[str, Value]]:
         """An object as the ObjectManager shows it."""
-        return {name: self.properties(path, name) for name in self._exported[path].own}
+        return {name: self.properties(path, name, private=private) for name in self._exported[path].own}
 
-    async def managed_objects(self) -> Encoded:
+    async def managed_objects(self, sees: Sees) -> Encoded:
         """All objects as the ObjectManager shows them: a{oa{sa{sv}}}.
 
         Each object's entry is kept until `changed` is called for it. With many objects, making the entries
         takes longer than the event loop may stand still, so it makes pauses.
         """
         end = time.monotonic() + _TURN
-        while missing := [
-            path for path in self._exported if self._is_managed(path) and path not in self._entries
-        ]:
+        while True:
+            shown = {path: sees(one.object) for path, one in self._exported.items() if self._is_managed(path)}
+            missing = [path for path, private in shown.items() if private not in self._entries.get(path, {})]
+            if not missing:
+                break
             for path in missing:
                 if path in self._exported:
-                    self._entries[path] = encode("a{oa{sa{sv}}}", [{path: self.managed(path)}])
+                    entry = encode("a{oa{sa{sv}}}", [{path: self.managed(path, private=shown[path])}])
+                    self._entries.setdefault(path, {})[shown[path]] = entry
                 if time.monotonic() > end:
                     await asyncio.sleep(0)
                     end = time.monotonic() + _TURN
-        return join([encode("a{oa{sa{sv}}}", [{}]), *self._entries.values()])
+        entries = (self._entries[path][private] for path, private in shown.items())
+        return join([encode("a{oa{sa{sv}}}", [{}]), *entries])
 
     def exported(self, path: str) -> Exported:
         return self._exported[path]
@@ -220,23 +249,41 @@ class _Standard:
         interfaces = list(self._tree.interfaces(call.path).values())
         return (introspect(interfaces, self._tree.children(call.path)),)
 
-    def get(self, call: Call, interface: str, name: str) -> tuple[Value]:
-        return (_value(self._tree.exported(call.path), self._property(call, interface, name)),)
+    async def get(self, call: Call, interface: str, name: str) -> tuple[Value]:
+        property_ = self._property(call, interface, name)
+        if property_.action and not await self._sees(call):
+            text = f"you may not see property {name} of {call.path}: polkit says no to {property_.action}"
+            raise Refused(FREEDESKTOP + "AccessDenied", text)
+        return (_value(self._exported(call), property_),)
 
-    def get_all(self, call: Call, interface: str) -> tuple[dict[str, Value]]:
-        own = self._tree.exported(call.path).own
+    async def get_all(self, call: Call, interface: str) -> tuple[dict[str, Value]]:
+        own = self._exported(call).own
+        chosen = [each for each in self._chosen(call, interface) if each.name in own]
+        has_private = any(property_.action for each in chosen for property_ in each.properties.values())
+        private = has_private and await self._sees(call)
+        self._exported(call)
         values: dict[str, Value] = {}
-        for each in self._chosen(call, interface):
-            if each.name in own:
-                values |= self._tree.properties(call.path, each.name)
+        for each in chosen:
+            values |= self._tree.properties(call.path, each.name, private=private)
         return (values,)
+
+    async def _sees(self, call: Call) -> bool:
+        sees = await self._tree.viewer(call)
+        return sees(self._exported(call).object)
+
+    def _exported(self, call: Call) -> Exported:
+        """The object that was called, if it is still there."""
+        try:
+            return self._tree.exported(call.path)
+        except KeyError:
+            raise Refused(FREEDESKTOP + "UnknownObject", f"there is no object {call.path}") from None
 
     def set(self, call: Call, interface: str, name: str, value: object) -> None:
         self._property(call, interface, name)
         raise Refused(FREEDESKTOP + "PropertyReadOnly", f"property {name} is read-only")
 
     async def get_managed_objects(self, call: Call) -> Encoded:
-        return await self._tree.managed_objects()
+        return await self._tree.managed_objects(await self._tree.viewer(call))
 
     def _chosen(self, call: Call, interface: str) -> list[Interface]:
         """The interface of this name, or all of the object's if the name is empty."""

@@ -6,28 +6,30 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from rdtd.bus.access import Access
+from rdtd.bus.authority import Authority
 from rdtd.bus.caller import Callers
 from rdtd.bus.connection import Connection
 from rdtd.bus.dispatch import Call
-from rdtd.bus.exported import (
-    MANAGER_PATH,
-    CacheObject,
-    ManagerObject,
-    ReservationObject,
-    cache_path,
-    reservation_path,
-)
+from rdtd.bus.exported import MANAGER_PATH, cache_path, reservation_path
+from rdtd.bus.exported.cache import CacheObject
+from rdtd.bus.exported.manager import ManagerObject
+from rdtd.bus.exported.reservation import ReservationObject
 from rdtd.bus.interface import load
 from rdtd.bus.objects import ObjectTree
 from rdtd.bus.wire import Encoded, encode
-from rdtd.core.errors import AccessDenied, NotMounted
+from rdtd.core.errors import NotMounted
+from rdtd.core.limits import Limits
 from rdtd.core.model import Lifetime, Owner, Reservation
 from rdtd.core.view import CacheView
 from rdtd.manager import Manager, Public, Published
+from rdtd.threads import Threads
 
 __all__ = ["BUS_NAME", "Service"]
 
 BUS_NAME = "org.rdtd1"
+_LIMITS = Limits()
+_THREADS = Threads()
 _MANAGER = load("org.rdtd1.Manager")
 _RESERVATION = load("org.rdtd1.Reservation")
 _CACHE = load("org.rdtd1.Cache")
@@ -36,11 +38,25 @@ _CACHE = load("org.rdtd1.Cache")
 class Service:
     """The objects, and who may use them. Outlives connections: `attach` puts it on a new one."""
 
-    def __init__(self, manager: Manager, uid: int, on_fault: Callable[[BaseException, str], None]) -> None:
-        """`uid` is the user that may change things, besides root."""
+    access: Access
+
+    def __init__(
+        self,
+        manager: Manager,
+        uid: int,
+        on_fault: Callable[[BaseException, str], None],
+        limits: Limits = _LIMITS,
+        *,
+        polkit: bool = False,
+        threads: Threads = _THREADS,
+    ) -> None:
+        """`uid` is the user that may change things, besides root. `polkit`: others are asked for there."""
         self.manager = manager
-        self.tree = ObjectTree(MANAGER_PATH, on_fault=on_fault)
+        self.limits = limits
+        self.tree = ObjectTree(MANAGER_PATH, on_fault=on_fault, user_of=self._user_of, viewer=self._viewer)
         self._uid = uid
+        self._polkit = polkit
+        self._threads = threads
         self._connection: Connection | None = None
         self._callers: Callers | None = None
         self._bus_id = ""
@@ -55,6 +71,8 @@ class Service:
         """Serves on this connection. Reservations whose client is not on this bus (any more) are released."""
         [self._bus_id] = await connection.call_bus("GetId")
         self._connection, self._callers = connection, Callers(connection)
+        authority = Authority(connection, self._callers) if self._polkit else None
+        self.access = Access(self._uid, self.limits, self.manager.find, authority, self._threads)
         self._watched.clear()
         for reservation in list(self.manager.public.reservations.values()):
             await self.hold(reservation)
@@ -68,17 +86,19 @@ class Service:
 
     # Callers
 
-    async def allow(self, call: Call) -> int:
-        """The caller's user ID, if it may change things. Raises AccessDenied."""
+    async def _user_of(self, sender: str) -> int:
         assert self._callers is not None, "calls come on a connection"
-        uid = (await self._callers.credentials(call.sender)).uid
-        if uid not in (0, self._uid):
-            raise AccessDenied(f"user {uid} may look but not change; root and user {self._uid} may")
-        return uid
+        return (await self._callers.credentials(sender)).uid
 
-    def owner(self, call: Call, uid: int, lifetime: Lifetime) -> Owner:
+    async def _viewer(self, call: Call) -> Callable[[Any], bool]:
+        """Owner is the private property: who may see which owners sees it there."""
+        sees = await self.access.owners(call)
+        return lambda exported: isinstance(exported, ReservationObject) and sees(exported.owner)
+
+    def owner(self, call: Call, lifetime: Lifetime) -> Owner:
         """Who the reservation belongs to: a user, or one connection of it."""
-        return Owner(uid, call.sender, self._bus_id) if lifetime is Lifetime.CLIENT else Owner(uid)
+        bound = lifetime is Lifetime.CLIENT
+        return Owner(call.uid, call.sender, self._bus_id) if bound else Owner(call.uid)
 
     async def hold(self, reservation: Reservation) -> None:
         """Has the reservation released when its client leaves the bus, or has left it."""

@@ -2,29 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Sized
 from typing import Any
 
 from rdtd.attach import Targets
 from rdtd.bus.arguments import Reader
 from rdtd.bus.library import Variant
 from rdtd.core.cpus import parse_cpus
-from rdtd.core.errors import InvalidRequest
+from rdtd.core.errors import InvalidRequest, LimitsExceeded
 from rdtd.core.model import CacheId, Granted, Kind, Lifetime, Region
 from rdtd.core.sizes import Amount, Unit
-from rdtd.core.spec import MAXIMUM_REGIONS
 
-__all__ = ["decode_lifetime", "decode_regions", "decode_targets", "encode_granted", "encode_regions"]
+__all__ = [
+    "check_number",
+    "decode_lifetime",
+    "decode_regions",
+    "decode_targets",
+    "encode_granted",
+    "encode_regions",
+]
 
 Value = tuple[str, Any]
 
 _AMOUNTS = {"size": ("t", Unit.BYTES), "ways": ("u", Unit.WAYS), "percent": ("u", Unit.PERCENT)}
 
 
-def decode_regions(regions: Sequence[dict[str, Variant]]) -> tuple[Region, ...]:
-    """An aa{sv} of regions. Raises InvalidRequest that says which region is wrong."""
-    if len(regions) > MAXIMUM_REGIONS:
-        raise InvalidRequest(f"{len(regions)} regions in one call; {MAXIMUM_REGIONS} are the most")
+def check_number(regions: Sized, most: int) -> None:
+    """Raises LimitsExceeded for more regions than that in one call."""
+    if len(regions) > most:
+        raise LimitsExceeded(
+            f"{len(regions)} regions in one call, and {most} are the most: "
+            "take fewer, or have MaxRegionsPerCall= in rdtd.conf raised"
+        )
+
+
+def decode_regions(regions: Sequence[dict[str, Variant]], most: int) -> tuple[Region, ...]:
+    """An aa{sv} of regions. Raises LimitsExceeded, and InvalidRequest that says which region is wrong."""
+    check_number(regions, most)
     return tuple(_decode_region(region, f"region {number}") for number, region in enumerate(regions, 1))
 
 
@@ -96,6 +110,6 @@ def decode_targets(reader: Reader) -> Targets:
 def decode_lifetime(reader: Reader) -> Lifetime:
     """The key `lifetime`."""
     text = reader.take("lifetime", "s", default=Lifetime.PERSISTENT.value)
-    if text not in list(Lifetime):
+    if text not in (Lifetime.PERSISTENT, Lifetime.CLIENT):
         raise InvalidRequest(f"lifetime {text!r}: it is 'persistent' or 'client'")
     return Lifetime(text)

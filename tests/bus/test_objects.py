@@ -16,6 +16,7 @@ from rdtd.bus.interface import parse
 from rdtd.bus.objects import ObjectTree
 from rdtd.bus.rules import Rule, Signal
 from rdtd.bus.wire import WireError, encode, plain
+from rdtd.bus.work import Bound
 from rdtd.core.errors import NoSpace
 from tests.bus.conftest import Connect
 
@@ -114,7 +115,7 @@ async def served(connect: Connect) -> AsyncIterator[Served]:
     faults: list[str] = []
     tree = ObjectTree(
         "/a",
-        limits=CallLimits(total=3, per_sender=2),
+        limits=CallLimits(Bound(3, 30_000), Bound(9, 9_000_000), Bound(2, 20_000)),
         on_fault=lambda error, where: faults.append(f"{where}: {error!r}"),
     )
     thing = Thing()
@@ -170,20 +171,51 @@ async def test_a_cancelled_call_is_answered(served: Served) -> None:
     assert (await waiting).startswith("org.rdtd1.Error.NotReady")
 
 
+@pytest.mark.parametrize("uid", [0, 1])
+async def test_calls_at_once_are_limited_by_user_unless_it_is_root(connect: Connect, uid: int) -> None:
+    async def user_of(_: str) -> int:
+        return uid
+
+    tree, thing = ObjectTree("/a", limits=CallLimits(per_user=Bound(1, 1000)), user_of=user_of), Thing()
+    tree.add("/a", thing, THING)
+    connection = await connect()
+    tree.attach(connection)
+    callers = [await connect() for _ in range(2)]
+    waiting = [asyncio.create_task(each.call(connection.unique_name, "/a", NAME, "Wait")) for each in callers]
+    await thing.arrived.get()
+    if uid == 0:
+        await thing.arrived.get()
+    else:
+        [refused], _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        assert "1 of your user's calls are at work; 1 are the most" in str(refused.exception())
+    thing.go.set()
+    done = await asyncio.gather(*waiting, return_exceptions=True)
+    assert done.count([]) == (2 if uid == 0 else 1)
+    await callers[0].call(connection.unique_name, "/a", NAME, "Wait")
+    assert not tree._dispatcher._per_user._calls
+
+
+async def test_the_bytes_of_calls_at_once_are_limited(served: Served) -> None:
+    text = await served.error("Fail", "s", "x" * 25_000)
+    assert text.startswith(FREEDESKTOP + "LimitsExceeded: 0 bytes of your connection's calls are at work")
+    assert "20000 are the most" in text
+    assert not served.tree._dispatcher._total._calls
+
+
 async def test_calls_at_once_are_limited_by_sender_and_in_total(served: Served, connect: Connect) -> None:
     others = [await connect() for _ in range(2)]
     calls = [served.caller, served.caller, others[0]]
     waiting = [asyncio.create_task(each.call(served.service, "/a/thing", NAME, "Wait")) for each in calls]
     for _ in range(3):
         await served.thing.arrived.get()
-    assert "2 of your calls" in await served.error("Wait")
-    with pytest.raises(BusError, match="3 calls are at work") as caught:
+    assert "2 of your connection's calls are at work; 2 are the most" in await served.error("Wait")
+    with pytest.raises(BusError, match="3 of all calls are at work; 3 are the most") as caught:
         await others[1].call(served.service, "/a/thing", NAME, "Wait")
     assert caught.value.name == FREEDESKTOP + "LimitsExceeded"
     served.thing.go.set()
     assert await asyncio.gather(*waiting) == [[], [], []]
     assert await served.call("Wait") == []
-    assert not served.tree._dispatcher._by_sender
+    assert not served.tree._dispatcher._per_sender._calls
 
 
 async def test_properties(served: Served) -> None:
