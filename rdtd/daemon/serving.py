@@ -39,7 +39,7 @@ async def serve(manager: Manager, watch: Watch, bus: str) -> int:
             # Known before anything is touched: the groups may be the other's.
             raise NameTaken(f"the bus name {BUS_NAME} is taken: another instance is running")
         await _first_turn(manager)
-        service = Service(manager, os.geteuid(), fault)
+        service = Service(manager, os.geteuid(), fault, polkit=bus == "system")
         # The name comes last: whoever waits for it finds everything in place.
         await service.attach(connection)
         await connection.request_name(BUS_NAME)
