@@ -88,6 +88,13 @@ def _parser() -> argparse.ArgumentParser:
     suites.add_argument(
         "--jobs", type=int, default=matrix.usual_jobs(), metavar="N", help="so many guests at a time"
     )
+    suites.add_argument(
+        "--limit",
+        type=float,
+        metavar="SECONDS",
+        help=f"end a guest after that long (default: {matrix.LIMIT:.0f}, "
+        f"with --quick {matrix.QUICK_LIMIT:.0f})",
+    )
     suites.set_defaults(action=_matrix)
 
     smoke = actions.add_parser("smoke", help="show what each kernel makes of each CPU, one after the other")
@@ -150,7 +157,8 @@ def _matrix(options: argparse.Namespace) -> int:
     )
     if not guests:
         raise VmError("the matrix has no such guest")
-    return matrix.run(guests, max(1, options.jobs))
+    limit = options.limit or (matrix.QUICK_LIMIT if options.quick else matrix.LIMIT)
+    return matrix.run(guests, max(1, options.jobs), limit)
 
 
 def _smoke(options: argparse.Namespace) -> int:

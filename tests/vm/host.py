@@ -74,12 +74,11 @@ def set_up() -> None:
         raise VmError(f"missing: {wanted}; install them, or run this as root on a Debian system")
     say(f"installing {', '.join(sorted(missing))}")
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    run("apt-get update", ("apt-get", "update"), environment)
-    run(
-        "apt-get install",
-        ("apt-get", "install", "--yes", "--no-install-recommends", *sorted(missing)),
-        environment,
-    )
+    # Another user of the package database is waited for, for a short time.
+    apt_get = ("apt-get", "--option=DPkg::Lock::Timeout=120", "--option=Acquire::Retries=2")
+    run("apt-get update", (*apt_get, "update"), environment)
+    install = ("install", "--yes", "--no-install-recommends", *sorted(missing))
+    run("apt-get install", (*apt_get, *install), environment)
 
 
 def need_root(what: str) -> None:

@@ -77,6 +77,24 @@ def test_a_part_of_it() -> None:
     assert found == [Guest("6.1", "intel-l2", ["system"]), Guest("6.1", "amd", ["system", "tools"])]
 
 
+@pytest.mark.parametrize(
+    ("options", "limit"),
+    [((), matrix.LIMIT), (("--quick",), matrix.QUICK_LIMIT), (("--quick", "--limit", "60"), 60)],
+)
+def test_when_guests_are_ended(
+    monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...], limit: float
+) -> None:
+    told: list[float] = []
+
+    def run(_guests: object, _jobs: int, limit: float) -> int:
+        told.append(limit)
+        return 0
+
+    monkeypatch.setattr(matrix, "run", run)
+    assert main(["matrix", *options]) == 0
+    assert told == [limit]
+
+
 def test_guests_that_the_matrix_does_not_have(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["matrix", "--quick", "--cpu", "intel-l2"]) == 125
     assert capsys.readouterr().err == "tests.vm: the matrix has no such guest\n"
