@@ -25,6 +25,8 @@ RESERVE, RELEASE_OWN, MANAGE_OTHERS, ATTACH_OWN, ATTACH_OTHERS, VIEW_OWNERS, REC
     )
 )
 REGIONS = [{"ways": ("u", 1)}]
+Options = dict[str, tuple[str, Any]]
+NONE: Options = {}
 OBJECT = f"{PATH}/reservation/vm"
 
 
@@ -36,7 +38,7 @@ class Sleeper:
             self.process = subprocess.Popen(["cat"], stdin=subprocess.PIPE)
 
     @property
-    def target(self) -> dict[str, Any]:
+    def target(self) -> dict[str, tuple[str, Any]]:
         return {"processes": ("au", [self.process.pid])}
 
     def close(self) -> None:
@@ -86,7 +88,7 @@ def manager(member: str, signature: str, *arguments: Any) -> tuple[Any, ...]:
     return (PATH, MANAGER, member, signature, *arguments)
 
 
-def reserve(name: str = "vm", **options: Any) -> tuple[Any, ...]:
+def reserve(name: str = "vm", options: Options = NONE) -> tuple[Any, ...]:
     return manager("ReserveSpec", "ssa{sv}", name, "size=1ways", options)
 
 
@@ -166,7 +168,7 @@ def test_reconcile(caller: As, polkit: AuthorityThread) -> None:
 
 def test_root_is_not_asked_for(caller: As, polkit: AuthorityThread) -> None:
     root = caller(0)
-    for call in (reserve(**CPU), *(call for _, call in OWN[2:]), (PATH, MANAGER, "Reconcile"), OWN[0][1]):
+    for call in (reserve("vm", CPU), *(call for _, call in OWN[2:]), (PATH, MANAGER, "Reconcile"), OWN[0][1]):
         is_allowed(root, *call)
     assert root.reservations() == []
     assert polkit.asked == []
@@ -177,13 +179,13 @@ def test_own_processes_are_attached_and_others_not(
 ) -> None:
     polkit.answer(RESERVE, ATTACH_OWN)
     user = caller(NOBODY)
-    user.call_of(*reserve(**own.target))
+    user.call_of(*reserve("vm", own.target))
     tasks = Path(rdtd.root, "rdtd.vm", "tasks")
     assert set(map(int, tasks.read_text().split())) == {own.process.pid}
     assert actions(polkit) == [RESERVE, ATTACH_OWN]
     attach = manager("Attach", "sa{sv}", "vm", others.target)
     assert ATTACH_OTHERS in denied(user, *attach)
-    assert ATTACH_OTHERS in denied(user, *reserve("b", **others.target))
+    assert ATTACH_OTHERS in denied(user, *reserve("b", others.target))
     both = {"tasks": ("au", [own.process.pid, others.process.pid])}
     assert ATTACH_OTHERS in denied(user, *manager("Attach", "sa{sv}", "vm", both))
     assert user.names() == ["vm"]
