@@ -35,14 +35,24 @@ class Sleeper:
 
     def __init__(self, uid: int) -> None:
         with as_user(uid):
-            self.process = subprocess.Popen(["cat"], stdin=subprocess.PIPE)
+            self.process = subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        # Popen returns shortly before the new program has given up the saved user ID, which is root's.
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(b"\n")
+        self.process.stdin.flush()
+        self.process.stdout.readline()
 
     @property
     def target(self) -> dict[str, tuple[str, Any]]:
         return {"processes": ("au", [self.process.pid])}
 
     def close(self) -> None:
-        self.process.communicate()
+        if self.process.returncode is None:
+            self.process.communicate()
+        for pipe in (self.process.stdin, self.process.stdout):
+            assert pipe is not None
+            pipe.close()
 
 
 @pytest.fixture
