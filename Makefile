@@ -1,13 +1,16 @@
 # rdtd: the targets for users and for work on it. `make help` lists them.
 
 PYTHON ?= python3
+# For packaging/install; what is not given has a default there.
+export DESTDIR PREFIX SYSCONFDIR DBUSDIR POLKITDIR UNITDIR ZSHDIR
+
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 # More workers than this only make a small machine slower.
 WORKERS ?= 2
 
-.PHONY: help demo run test check bench vm test-kernel test-kernel-quick bench-kernel format clean
+.PHONY: help demo run test check bench vm test-kernel test-kernel-quick bench-kernel install deb rpm wheel format clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 26
@@ -40,6 +43,18 @@ test-kernel-quick: ## the same with two guests
 
 bench-kernel: ## measure rdtd on a real kernel against bare files, pqos and rdtctl; prints ratios
 	@$(PYTHON) -m bench.kernel
+
+install: ## install rdtd; DESTDIR=, PREFIX= and the others of packaging/install
+	@packaging/install
+
+deb: ## build a Debian package into build/
+	@packaging/make-deb
+
+rpm: ## build an RPM into build/
+	@packaging/make-rpm
+
+wheel: $(READY) ## build a wheel into build/: the programs alone, without units and policies
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir build .
 
 format: $(READY) ## format the code
 	$(BIN)/ruff format .
