@@ -68,6 +68,7 @@ class Host:
     caches: tuple[Cache, ...]
     bandwidths: tuple[Bandwidth, ...]
     rmids: int  # 0: no monitoring
+    events: tuple[str, ...]  # what is counted: the files of mon_data
     cpus: int
     is_real: bool
 
@@ -154,10 +155,21 @@ def describe(
             )
     try:
         rmids = int(read("info/L3_MON/num_rmids"))
+        events = tuple(read("info/L3_MON/mon_features").split())
     except OSError:
-        rmids = 0
+        rmids, events = 0, ()
     return Host(
-        name, kernel, vendor, options, cdp_levels, tuple(caches), tuple(bandwidths), rmids, cpus, is_real
+        name,
+        kernel,
+        vendor,
+        options,
+        cdp_levels,
+        caches=tuple(caches),
+        bandwidths=tuple(bandwidths),
+        rmids=rmids,
+        events=events,
+        cpus=cpus,
+        is_real=is_real,
     )
 
 

@@ -120,8 +120,9 @@ def test_a_removed_group_uses_nothing(resctrl: Resctrl) -> None:
 @needs("monitoring")
 def test_monitoring(resctrl: Resctrl) -> None:
     assert resctrl.read("info/L3_MON/num_rmids") == f"{resctrl.host.rmids}\n"
-    features = resctrl.read("info/L3_MON/mon_features").splitlines()
-    assert features == ["llc_occupancy", "mbm_total_bytes", "mbm_local_bytes"]
+    # A machine that cannot count bandwidth still has the rest.
+    features = resctrl.read("info/L3_MON/mon_features")
+    assert features in ("llc_occupancy\n", "llc_occupancy\nmbm_total_bytes\nmbm_local_bytes\n")
 
 
 @needs("monitoring")

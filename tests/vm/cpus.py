@@ -28,8 +28,8 @@ from typing import Literal
 
 RMIDS = 64
 COUNTER_BYTES = 65536
-L3_EVENTS = 0b111
-"""Occupancy, total and local bandwidth."""
+OCCUPANCY, BANDWIDTH = 0b001, 0b110
+"""The events of an L3: how much is in it; its traffic, in all and to its own memory."""
 
 INTEL_MAX_DELAY = 90
 """Percent of bandwidth that can be taken away; the kernel makes min_bandwidth and bandwidth_gran of it."""
@@ -94,6 +94,10 @@ class Cpu:
     l2: CacheAllocation | None = None
     bandwidth_closids: int = 0
     """CLOSIDs of memory bandwidth allocation; 0: there is none."""
+    counts_bandwidth: bool = False
+    """Whether the L3 counts its traffic. Not where all CPUs of a domain can go offline: the kernel then frees
+    the domain while its own look at the counters, once a second, may wait to use it (mbm_handle_overflow()
+    starts itself again on no CPU). With CPUs as slow as these, it hangs or panics now and then."""
 
     def qemu_options(self) -> tuple[str, ...]:
         """QEMU's -cpu and -smp."""
@@ -129,7 +133,8 @@ class Cpu:
             resources |= 1 << 1
             answers[0x10, 1] = self.l3.registers()
             answers[0xF, 0] = Registers(ebx=RMIDS - 1, edx=1 << 1)
-            answers[0xF, 1] = Registers(ebx=COUNTER_BYTES, ecx=RMIDS - 1, edx=L3_EVENTS)
+            events = OCCUPANCY | (BANDWIDTH if self.counts_bandwidth else 0)
+            answers[0xF, 1] = Registers(ebx=COUNTER_BYTES, ecx=RMIDS - 1, edx=events)
         if self.l2 is not None:
             resources |= 1 << 2
             answers[0x10, 2] = self.l2.registers()
@@ -168,6 +173,8 @@ CPUS = _by_name(
         cores=2,
         l3=CacheAllocation(ways=11, closids=16, shareable=0x600, cdp=True),
         bandwidth_closids=8,
+        # CPU 0 cannot go offline, so its domain stays.
+        counts_bandwidth=True,
     ),
     Cpu("intel-l2", "intel", sockets=1, dies=1, cores=4, l2=CacheAllocation(ways=8, closids=4, cdp=True)),
     Cpu("amd", "amd", sockets=2, dies=2, cores=1, l3=_AMD_L3, bandwidth_closids=16),
