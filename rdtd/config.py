@@ -1,89 +1,92 @@
-"""The configuration file: INI, with the options of the table below."""
+"""What the administrator wrote: rdtd.conf with its drop-ins, and the reservations of reservations.d."""
 
 from __future__ import annotations
 
-import configparser
-from collections.abc import Callable
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
-from rdtd.core.errors import InvalidRequest
-from rdtd.core.sizes import parse_amount
-from rdtd.core.space import ForeignGroups, Policy
+from rdtd import dropins
+from rdtd.core.configured import Configured, format_configured, read_reservation
+from rdtd.core.ini import Problem
+from rdtd.core.options import OPTIONS, SECTION, Settings, read_settings
 
-__all__ = ["DEFAULT_PATH", "Config", "ConfigError", "load"]
-
-DEFAULT_PATH = "/etc/rdtd/rdtd.conf"
-SECTION = "Manager"
+__all__ = ["Config", "ConfigError", "describe", "load"]
 
 
 class ConfigError(Exception):
-    """The file cannot be used. The text names the file and the option."""
+    """The configuration cannot be used."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__("; ".join(map(str, problems)))
+        self.problems = tuple(problems)
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """What the administrator chose. `warnings` are for the log."""
+    """What the administrator chose, from which files, and what was skipped or ignored of it."""
 
-    policy: Policy = field(default_factory=Policy)
-    warnings: tuple[str, ...] = ()
-
-
-def _foreign_groups(config: Config, text: str) -> Config:
-    if text not in list(ForeignGroups):
-        raise ValueError("it is 'respect' or 'narrow'")
-    return replace(config, policy=replace(config.policy, foreign=ForeignGroups(text)))
+    settings: Settings = field(default_factory=Settings)
+    reservations: tuple[Configured, ...] = ()
+    files: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
 
 
-def _default_group_minimum(config: Config, text: str) -> Config:
-    try:
-        return replace(config, policy=replace(config.policy, default_minimum=parse_amount(text)))
-    except InvalidRequest as error:
-        raise ValueError(str(error)) from None
+def load(path: str | None = None, directories: Sequence[str] = dropins.DIRECTORIES) -> Config:
+    """The configuration in these directories, the most important one first.
 
-
-_OPTIONS: dict[str, Callable[[Config, str], Config]] = {
-    # respect: the ways of groups that rdtd did not make are not given out; narrow: where such a group
-    # overlaps the default group it is narrowed together with it.
-    "ForeignGroups": _foreign_groups,
-    # What the default group keeps of each cache at least: ways, bytes or per cent, as in a region's size.
-    "DefaultGroupMinimum": _default_group_minimum,
-}
-
-
-def load(path: str | None) -> Config:
-    """The configuration in that file; the defaults where no path was given and there is no file.
-
-    Raises ConfigError for a file that is asked for and missing, for broken syntax and for a wrong value.
-    Unknown options are left for a newer rdtd, with a warning.
+    A `path` is read in place of rdtd.conf and its drop-ins. Raises ConfigError for a file that is asked for
+    and missing, and for anything wrong in rdtd.conf. A wrong reservation is left out, and `problems` says so.
     """
-    parser = configparser.ConfigParser(interpolation=None, strict=True, delimiters=("=",))
-    parser.optionxform = str  # type: ignore[assignment,method-assign] # names of options have capitals
-    try:
-        with open(path or DEFAULT_PATH, encoding="utf-8") as file:
-            parser.read_file(file)
-    except FileNotFoundError:
-        if path is not None:
-            raise ConfigError(f"{path}: there is no such file") from None
-        return Config()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path or DEFAULT_PATH}: {error}") from None
-    except configparser.Error as error:
-        raise ConfigError(" ".join(str(error).split())) from None
-    return _apply(parser, path or DEFAULT_PATH)
+    files, problems = ([path], []) if path is not None else _settings_files(directories)
+    settings = Settings()
+    for file in files:
+        text, unreadable = dropins.read(file)
+        settings, found = read_settings(settings, text, file)
+        problems += [*unreadable, *found]
+    if fatal := [problem for problem in problems if problem.fatal]:
+        raise ConfigError(fatal)
+    reservations, read, skipped = _reservations(directories)
+    return Config(settings, reservations, (*files, *read), (*problems, *skipped))
 
 
-def _apply(parser: Any, path: str) -> Config:
-    config = Config()
-    warnings = []
-    for section in parser.sections():
-        for option, text in parser.items(section):
-            take = _OPTIONS.get(option) if section == SECTION else None
-            if take is None:
-                warnings.append(f"{path}: unknown option {option} in section [{section}] is ignored")
-                continue
-            try:
-                config = take(config, text.strip())
-            except ValueError as error:
-                raise ConfigError(f"{path}: {option}={text}: {error}") from None
-    return replace(config, warnings=tuple(warnings))
+def _settings_files(directories: Sequence[str]) -> tuple[list[str], list[Problem]]:
+    main = dropins.first(directories, "rdtd.conf")
+    files, problems = dropins.find(directories, "rdtd.conf.d")
+    return [main, *files] if main else files, problems
+
+
+def _reservations(directories: Sequence[str]) -> tuple[tuple[Configured, ...], list[str], list[Problem]]:
+    """The reservations by name, their files, and what is wrong with those that are left out."""
+    files, problems = dropins.find(directories, "reservations.d")
+    found: dict[str, Configured] = {}
+    units: dict[str, str] = {}
+    for file in files:
+        text, unreadable = dropins.read(file)
+        problems += unreadable
+        if unreadable:
+            continue
+        one, wrong = read_reservation(text, file, os.path.basename(file).removesuffix(".conf"))
+        problems += wrong
+        if one is None:
+            continue
+        if one.name in found:
+            other = found[one.name].path
+            problems.append(Problem(file, one.line, f"reservation {one.name!r} is in {other} already"))
+            continue
+        for unit in one.units:
+            if units.setdefault(unit, one.name) != one.name:
+                text = f"unit {unit} is in reservation {units[unit]!r} already, and stays there"
+                problems.append(Problem(file, one.line, text, fatal=False))
+        found[one.name] = replace(one, units=tuple(unit for unit in one.units if units[unit] == one.name))
+    return tuple(found[name] for name in sorted(found)), files, problems
+
+
+def describe(config: Config) -> str:
+    """The effective values, as files that say the same."""
+    lines = [f"# {file}" for file in config.files]
+    lines.append(f"[{SECTION}]")
+    lines += [f"{name}={option.show(config.settings)}" for name, option in OPTIONS.items()]
+    for one in config.reservations:
+        lines += ["", f"# {one.path}", format_configured(one)]
+    return "\n".join(lines)

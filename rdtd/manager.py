@@ -110,6 +110,10 @@ class Manager:
     def root(self) -> str:
         return self._engine.mount.root
 
+    @property
+    def policy(self) -> Policy:
+        return self._engine.policy
+
     def subscribe(self, listener: Callable[[Published], None]) -> None:
         """Calls the listener after each turn that changed something, in the event loop."""
         self._listeners.append(listener)

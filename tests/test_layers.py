@@ -19,7 +19,8 @@ PURE = {
 
 # What rdtctl may use of the core: a client that starts fast leaves the rest alone.
 PURE_HELPERS = tuple(
-    f"rdtd.core.{name}" for name in ("cpus", "errors", "masks", "model", "sizes", "spec", "texts")
+    f"rdtd.core.{name}"
+    for name in ("configured", "cpus", "errors", "ini", "masks", "model", "options", "sizes", "spec", "texts")
 )
 
 # A library, and the modules that alone may import it.
@@ -46,8 +47,11 @@ MAY_IMPORT = {
     "rdtd.rdtctl": ("rdtd", "rdtd.rdtctl", "rdtd.bus.client", *PURE_HELPERS),
     "rdtd.store": ("rdtd.core",),
     "rdtd.threads": ("rdtd.core",),
-    "rdtd.config": ("rdtd.core",),
-    "rdtd.log": (),
+    "rdtd.config": ("rdtd.core", "rdtd.dropins"),
+    "rdtd.dropins": ("rdtd.core",),
+    "rdtd.boot": ("rdtd.core", "rdtd.manager"),
+    "rdtd.log": ("rdtd.messages",),
+    "rdtd.messages": (),
     "rdtd.notify": (),
     "rdtd.attach": ("rdtd.core", "rdtd.resctrl", "rdtd.threads"),
     "rdtd.engine": ("rdtd.core", "rdtd.resctrl", "rdtd.store"),

@@ -46,7 +46,7 @@ class Access:
     ) -> None:
         """`uid`: who may do everything, besides root. `find`: a reservation by name, or NotFound."""
         self._uid = uid
-        self._limits = limits
+        self.limits = limits
         self._find = find
         self._authority = authority
         self._threads = threads
@@ -54,7 +54,7 @@ class Access:
     async def reserve(self, call: Call, name: str, targets: Targets) -> tuple[Guard, Targets]:
         """A new reservation with these targets, or the same again."""
         await self._check(call, RESERVE, name)
-        return room_for(name, call.uid, self._limits), await self._targets(call, name, targets)
+        return room_for(name, call.uid, self.limits), await self._targets(call, name, targets)
 
     async def resize(self, call: Call, name: str) -> Guard:
         return await self._change(call, name, RESERVE)

@@ -78,6 +78,10 @@ class Service:
             await self.hold(reservation)
         self.tree.attach(connection)
 
+    def use(self, limits: Limits) -> None:
+        """Holds callers to these limits from now on. (That of messages is the next connection's.)"""
+        self.limits = self.access.limits = limits
+
     async def close(self) -> None:
         """Answers the calls that are running with an error, and leaves the bus."""
         await self.tree.close()

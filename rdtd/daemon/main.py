@@ -9,14 +9,20 @@ import os
 import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
+from functools import partial
 
-from rdtd import config
 from rdtd.bus.errors import NameTaken, NoBus
+from rdtd.config import Config, ConfigError, load
 from rdtd.daemon import options as command_line
+from rdtd.daemon.checking import check
+from rdtd.daemon.configuration import Configuration
 from rdtd.daemon.serving import serve
+from rdtd.daemon.telling import refused
+from rdtd.dropins import DIRECTORIES
 from rdtd.engine import Engine
-from rdtd.log import start_logging
+from rdtd.log import entry, start_logging
 from rdtd.manager import Manager
+from rdtd.messages import Message
 from rdtd.notify import notify
 from rdtd.resctrl.filesystem import Resctrl
 from rdtd.resctrl.watch import Watch
@@ -30,11 +36,16 @@ log = logging.getLogger("rdtd")
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command `rdtd`. Exit status: 0 told to stop, 1 cannot run (one line says why), 2 wrong usage."""
     options = command_line.parse(arguments)
-    listener = start_logging(options.log_level)
+    if options.check_config:
+        return check(partial(_load, options))
+    listener = start_logging(options.log_level or "info")
     try:
         with ExitStack() as stack:
             return _run(options, stack)
-    except (StartError, config.ConfigError, NoBus, NameTaken) as error:
+    except ConfigError as error:
+        refused(error.problems, kept=False)
+        return 1
+    except (StartError, NoBus, NameTaken) as error:
         log.error("%s", error)
         return 1
     finally:
@@ -42,10 +53,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         listener.stop()
 
 
+def _load(options: argparse.Namespace) -> Config:
+    return load(options.config, options.config_dir or DIRECTORIES)
+
+
 def _run(options: argparse.Namespace, stack: ExitStack) -> int:
-    chosen = config.load(options.config)
-    for warning in chosen.warnings:
-        log.warning("%s", warning)
+    configuration = Configuration(partial(_load, options), options.log_level)
     root, sysfs = options.root or "/sys/fs/resctrl", options.sysfs
     state_directory = options.state_dir or os.environ.get("RUNTIME_DIRECTORY") or "/run/rdtd"
     if options.simulate is not None:
@@ -58,9 +71,11 @@ def _run(options: argparse.Namespace, stack: ExitStack) -> int:
     stack.callback(watch.close)
     mount = Resctrl(root, sysfs, watch.follow)
     store = Store(state_directory)
-    wanted = restore(store, mount, log.warning)
-    manager = Manager(Engine(mount, store, chosen.policy, wanted, watch.drain), Threads(), watch.pending)
-    return asyncio.run(serve(manager, watch, options.bus))
+    wanted = restore(store, mount, partial(log.warning, extra=entry(Message.STATE_LOST)))
+    settings = configuration.now.settings
+    engine = Engine(mount, store, settings.policy, wanted, watch.drain)
+    manager = Manager(engine, Threads(), watch.pending, settings.limits.lock_timeout)
+    return asyncio.run(serve(manager, watch, options.bus, configuration))
 
 
 def _simulate(options: argparse.Namespace, stack: ExitStack) -> tuple[str, str]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from rdtd import __version__, config
-from rdtd.log import LEVELS
+from rdtd import __version__
+from rdtd.core.options import LOG_LEVELS
+from rdtd.dropins import DIRECTORIES
 
 __all__ = ["parse"]
 
@@ -33,13 +34,26 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--sysfs", default="/sys", metavar="DIR", help="where sysfs is; a simulator has one of its own"
     )
     parser.add_argument(
-        "--config", metavar="FILE", help=f"the configuration (default: {config.DEFAULT_PATH})"
+        "--config", metavar="FILE", help="read this in place of rdtd.conf and the files in rdtd.conf.d"
+    )
+    parser.add_argument(
+        "--config-dir",
+        metavar="DIR",
+        action="append",
+        help="where rdtd.conf, rdtd.conf.d and reservations.d are looked for; repeatable, the most important "
+        f"first (default: {', '.join(DIRECTORIES)})",
+    )
+    parser.add_argument(
+        "--check-config",
+        action="store_true",
+        help="print the configuration with all its values, and what is wrong with it; exit status 1 if "
+        "anything cannot be used",
     )
     parser.add_argument(
         "--state-dir",
         metavar="DIR",
         help="where the state is kept while the machine runs (default: $RUNTIME_DIRECTORY, or /run/rdtd)",
     )
-    parser.add_argument("--log-level", choices=LEVELS, default="info", help="default: info")
+    parser.add_argument("--log-level", choices=LOG_LEVELS, help="default: as configured with LogLevel=")
     parser.add_argument("--version", action="version", version=f"rdtd {__version__}")
     return parser.parse_args(arguments)

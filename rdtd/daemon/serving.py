@@ -6,16 +6,22 @@ import asyncio
 import logging
 import os
 import signal
+from collections.abc import Coroutine, Iterable
 from contextlib import ExitStack
 from functools import partial
 
+from rdtd.boot import Boot
 from rdtd.bus.connection import Connection
 from rdtd.bus.errors import BusError, BusGone, BusTimeout, NameTaken
 from rdtd.bus.service import BUS_NAME, Service
+from rdtd.bus.transport import Limits
 from rdtd.core.errors import RdtdError
+from rdtd.daemon.configuration import Configuration
 from rdtd.daemon.connecting import keep_connected
-from rdtd.daemon.telling import cannot_repair, fault, status, tell
+from rdtd.daemon.telling import cannot_repair, fault, skipped, status, tell
+from rdtd.log import entry
 from rdtd.manager import Manager
+from rdtd.messages import Message
 from rdtd.notify import notify, watchdog_interval, watchdog_loop
 from rdtd.resctrl.watch import Watch
 from rdtd.startup import StartError
@@ -26,20 +32,24 @@ __all__ = ["serve"]
 log = logging.getLogger("rdtd")
 
 
-async def serve(manager: Manager, watch: Watch, bus: str) -> int:
+async def serve(manager: Manager, watch: Watch, bus: str, configuration: Configuration) -> int:
     """Serves until a signal ends it; the exit status. Raises NoBus, NameTaken or StartError before that."""
     loop = asyncio.get_running_loop()
-    stopped = asyncio.Event()
+    stopped, reload = asyncio.Event(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
-    connection = await Connection.open(bus)
+    loop.add_signal_handler(signal.SIGHUP, reload.set)
+    limits = configuration.now.settings.limits
+    connection = await Connection.open(bus, Limits(body=limits.message_size))
     manager.subscribe(partial(tell, manager))
     try:
         if (await connection.call_bus("NameHasOwner", "s", BUS_NAME))[0]:
             # Known before anything is touched: the groups may be the other's.
             raise NameTaken(f"the bus name {BUS_NAME} is taken: another instance is running")
-        await _first_turn(manager)
-        service = Service(manager, os.geteuid(), fault, polkit=bus == "system")
+        await _look(manager)
+        boot = Boot(manager, skipped)
+        await boot.load(configuration.now.reservations)
+        service = Service(manager, os.geteuid(), fault, limits, polkit=bus == "system")
         # The name comes last: whoever waits for it finds everything in place.
         await service.attach(connection)
         await connection.request_name(BUS_NAME)
@@ -47,7 +57,13 @@ async def serve(manager: Manager, watch: Watch, bus: str) -> int:
         raise StartError(f"cannot serve {BUS_NAME} on the bus: {error}") from None
     with ExitStack() as triggers:
         _listen(triggers, loop, manager, watch)
-        return await _until(stopped, manager, service, connection, bus)
+        tasks = [
+            manager.run(cannot_repair),
+            boot.run(),
+            keep_connected(service, connection, bus),
+            _reload_when(reload, configuration, manager, boot, service),
+        ]
+        return await _until(stopped, tasks, manager, service, bus)
 
 
 def _listen(triggers: ExitStack, loop: asyncio.AbstractEventLoop, manager: Manager, watch: Watch) -> None:
@@ -69,18 +85,21 @@ def _listen(triggers: ExitStack, loop: asyncio.AbstractEventLoop, manager: Manag
 
 
 async def _until(
-    stopped: asyncio.Event, manager: Manager, service: Service, connection: Connection, bus: str
+    stopped: asyncio.Event,
+    work: Iterable[Coroutine[None, None, None]],
+    manager: Manager,
+    service: Service,
+    bus: str,
 ) -> int:
+    """Tells that all is in place, and does the work until the end."""
     loop = asyncio.get_running_loop()
-    tasks = [
-        loop.create_task(manager.run(cannot_repair)),
-        loop.create_task(keep_connected(service, connection, bus)),
-    ]
+    tasks = [loop.create_task(one) for one in work]
     if (interval := watchdog_interval()) is not None:
         tasks.append(loop.create_task(watchdog_loop(interval)))
     try:
         notify(f"READY=1\nSTATUS={status(manager)}")
-        log.info("ready on the %s bus: %s", bus if bus in ("system", "session") else "given", status(manager))
+        named = bus if bus in ("system", "session") else "given"
+        log.info("ready on the %s bus: %s", named, status(manager), extra=entry(Message.READY))
         await stopped.wait()
         notify("STOPPING=1")
     finally:
@@ -92,8 +111,19 @@ async def _until(
     return 0
 
 
-async def _first_turn(manager: Manager) -> None:
+async def _reload_when(
+    asked: asyncio.Event, configuration: Configuration, manager: Manager, boot: Boot, service: Service
+) -> None:
+    while True:
+        await asked.wait()
+        asked.clear()
+        await configuration.reload(manager, boot, service)
+        await _look(manager)
+
+
+async def _look(manager: Manager) -> None:
+    """A turn that reads everything."""
     try:
         await manager.reconcile()
     except RdtdError as error:
-        log.warning("%s", error)
+        log.warning("%s", error, extra=entry(Message.CANNOT_REPAIR))
