@@ -51,12 +51,13 @@ class Context(NamedTuple):
     json: bool
     color: str  # auto, always or never
     legend: bool
+    ask: bool
 
     def daemon(self) -> Daemon:
         """Connect. Raises Unreachable."""
         from rdtd.rdtctl.daemon import Daemon
 
-        return Daemon(self.bus)
+        return Daemon(self.bus, ask=self.ask)
 
 
 class Command(NamedTuple):
@@ -95,6 +96,13 @@ def add_global_options(parser: Parser, *, again: bool) -> None:
         action="store_false",
         default=default(True),
         help="leave out headings, summaries and legends",
+    )
+    group.add_argument(
+        "--no-ask-password",
+        dest="ask",
+        action="store_false",
+        default=default(True),
+        help="fail where a password would have to be asked for",
     )
 
 

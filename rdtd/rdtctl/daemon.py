@@ -26,6 +26,9 @@ _STANDARD = "org.freedesktop.DBus.Error."
 # Errors by which a bus says that nobody is there to answer, besides those of a failed activation.
 _ABSENT = {"ServiceUnknown", "NameHasNoOwner", "NoReply", "NoServer", "Disconnected", "TimedOut"}
 
+_AUTHENTICATE = _STANDARD + "InteractiveAuthorizationRequired"
+_PATIENCE = 600.0  # seconds for a call that lets people be asked, perhaps more than once
+
 Values = Mapping[str, tuple[str, Any]]
 """An a{sv}: each value with its signature."""
 
@@ -33,8 +36,12 @@ Values = Mapping[str, tuple[str, Any]]
 class Daemon:
     """A connection to a bus on which rdtd is, or is expected. To be closed, or used in `with`."""
 
-    def __init__(self, bus: str) -> None:
-        """Connect to `system`, `session` or an address. Raises Unreachable."""
+    def __init__(self, bus: str, *, ask: bool = False) -> None:
+        """Connect to `system`, `session` or an address; `ask`: a password may be asked for.
+
+        Raises Unreachable.
+        """
+        self._ask = ask
         try:
             self._client = Client.open(bus)
         except NoBus as error:
@@ -118,8 +125,17 @@ class Daemon:
             return self._client.next_signal(timeout)
 
     def _call(self, member: str, signature: str = "", *arguments: Any) -> list[Any]:
+        call = (NAME, PATH, MANAGER, member, signature, *arguments)
         with _explained():
-            return self._client.call(NAME, PATH, MANAGER, member, signature, *arguments, interactive=True)
+            try:
+                return self._client.call(*call)
+            except BusError as error:
+                if error.name != _AUTHENTICATE or not self._ask:
+                    raise
+            from rdtd.rdtctl.agent import at_this_terminal
+
+            with at_this_terminal():
+                return self._client.call(*call, interactive=True, timeout=_PATIENCE)
 
 
 @contextmanager

@@ -10,7 +10,8 @@ Sizes are bytes, masks are numbers whose bit 0 is way 0, times are microseconds 
                  or "percent" in place of "size", "any" for a cache ID, no "cache_id" for every cache
     RESERVATION  {"name": "vm", "path": "/org/rdtd1/reservation/vm", "granted": [GRANTED],
                   "regions": [REGION], "owner": 0, "lifetime": "persistent",
-                  "created_usec": 1700000000000000, "state": "active", "cpus": "3,5-7"}
+                  "created_usec": 1700000000000000, "state": "active", "state_reason": "",
+                  "cpus": "3,5-7"}; "owner" is null where the daemon does not tell it
 
     free         {"caches": [CACHE]}
     list         {"reservations": [RESERVATION]}
@@ -69,6 +70,7 @@ def reservation(value: Reservation) -> dict[str, Any]:
         "lifetime": value.lifetime,
         "created_usec": value.created_usec,
         "state": value.state,
+        "state_reason": value.state_reason,
         "cpus": value.cpus,
     }
 

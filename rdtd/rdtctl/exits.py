@@ -24,7 +24,7 @@ exit status:
   1    failed in another way than those below
   2    wrong usage, or the daemon refused an argument (InvalidArgs)
   3    no such reservation, thread or CPU (NotFound)
-  4    not allowed (AccessDenied)
+  4    not allowed (AccessDenied, InteractiveAuthorizationRequired)
   5    not enough free cache, or no class of service left (NoSpace, NoClosid)
   6    the name is taken (Exists)
   7    the daemon or the bus cannot be reached
@@ -41,6 +41,7 @@ _STATUSES = {
     "InvalidArgs": USAGE,
     "NotFound": NOT_FOUND,
     "AccessDenied": DENIED,
+    "InteractiveAuthorizationRequired": DENIED,
     "NoSpace": NO_SPACE,
     "NoClosid": NO_SPACE,
     "Exists": EXISTS,

@@ -121,7 +121,7 @@ def _context(arguments: argparse.Namespace, command: tuple[str, ...]) -> Context
     from rdtd.rdtctl.arguments import Context
 
     bus = arguments.bus or os.environ.get("RDTD_BUS") or "system"
-    return Context(arguments, command, bus, arguments.json, arguments.color, arguments.legend)
+    return Context(arguments, command, bus, arguments.json, arguments.color, arguments.legend, arguments.ask)
 
 
 def _one_line(text: str) -> str:

@@ -69,9 +69,9 @@ def show_lines(one: Reservation) -> list[str]:
     created = time.strftime("%Y-%m-%d %H:%M:%S %z", time.localtime(one.created_usec / 1e6))
     fields = (
         ("Name", one.name),
-        ("State", one.state),
+        ("State", f"{one.state}: {one.state_reason}" if one.state_reason else one.state),
         ("Lifetime", one.lifetime),
-        ("Owner", f"{_user(one.owner)} ({one.owner})"),
+        ("Owner", "-" if one.owner is None else f"{_user(one.owner)} ({one.owner})"),
         ("Created", created),
         ("CPUs", one.cpus or "-"),
         ("Asked for", ";".join(_asked(region) for region in one.regions)),
@@ -103,8 +103,11 @@ def _asked(region: Mapping[str, Any]) -> str:
     return ",".join(parts)
 
 
-def _user(uid: int) -> str:
+def _user(uid: int | None) -> str:
     import pwd
+
+    if uid is None:
+        return "-"
 
     try:
         return pwd.getpwuid(uid).pw_name

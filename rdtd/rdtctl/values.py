@@ -105,11 +105,12 @@ class Reservation(NamedTuple):
     path: str
     granted: tuple[Granted, ...]
     regions: tuple[Mapping[str, Any], ...]
-    owner: int  # a user ID
+    owner: int | None  # a user ID; None where the daemon does not tell it to this user
     lifetime: str
     created_usec: int
     state: str
     cpus: str
+    state_reason: str = ""  # of a degraded one
 
     @classmethod
     def from_row(cls, row: Sequence[Any]) -> Reservation:
@@ -120,11 +121,12 @@ class Reservation(NamedTuple):
             path,
             granted_from(granted),
             tuple(details["regions"]),
-            details["owner"],
+            details.get("owner"),
             details["lifetime"],
             details["created-usec"],
             details["state"],
             details["cpus"],
+            details.get("state-reason", ""),
         )
 
     @classmethod
@@ -135,11 +137,12 @@ class Reservation(NamedTuple):
             path,
             granted_from(properties["Granted"]),
             tuple(properties["Regions"]),
-            properties["Owner"],
+            properties.get("Owner"),
             properties["Lifetime"],
             properties["CreatedUSec"],
             properties["State"],
             properties["Cpus"],
+            properties.get("StateReason", ""),
         )
 
     def ways_in(self, cache: Cache) -> int:

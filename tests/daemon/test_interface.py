@@ -137,6 +137,7 @@ def test_a_reservations_properties(filled: Host) -> None:
         "Owner": 0,
         "Lifetime": "persistent",
         "State": "active",
+        "StateReason": "",
         "Cpus": "2",
     }
 

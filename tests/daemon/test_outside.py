@@ -148,6 +148,9 @@ def test_a_domain_goes_and_comes_back_with_full_masks(host: Host) -> None:
     host.caller.call("Reconcile")
     assert host.caller.get("State") == "degraded"
     assert host.caller.get("State", f"{PATH}/reservation/a", "org.rdtd1.Reservation") == "degraded"
+    reason = host.caller.get("StateReason", f"{PATH}/reservation/a", "org.rdtd1.Reservation")
+    assert reason
+    assert [row[3]["state-reason"] for row in host.caller.reservations() if row[0] == "a"] == [reason]
     assert [row[1] for row in host.caller.free()] == [0]
     members = [signal.member for signal in host.caller.signals_so_far()]
     assert members.count("InterfacesRemoved") == 1

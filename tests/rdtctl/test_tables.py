@@ -129,6 +129,7 @@ def test_the_document_of_a_reservation() -> None:
         "lifetime": "persistent",
         "created_usec": 1_700_000_000_000_000,
         "state": "active",
+        "state_reason": "",
         "cpus": "",
     }
 

@@ -67,6 +67,7 @@ def test_json(rdtctl: Rdtctl) -> None:
         "owner": os.getuid(),
         "lifetime": "persistent",
         "state": "active",
+        "state_reason": "",
         "cpus": "",
     }
     assert rdtctl.json("show", "vm").items() >= listed.items()

@@ -105,6 +105,8 @@ class ManagerObject:
                 "cpus": ("s", format_cpus(one.cpus)),
                 "regions": ("aa{sv}", encode_regions(one.regions)),
             }
+            if reason := public.degraded.get(name):
+                details["state-reason"] = ("s", reason)
             rows.append([name, reservation_path(name), encode_granted(one.granted), details])
         return (rows,)
 

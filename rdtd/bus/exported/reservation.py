@@ -32,6 +32,7 @@ class ReservationObject:
             "Lifetime": value.lifetime != before.lifetime,
             "CreatedUSec": value.created_usec != before.created_usec,
             "State": (lacking is None) != (had is None),
+            "StateReason": lacking != had,
             "Cpus": value.cpus != before.cpus,
         }
         return {name for name, differs in changed.items() if differs}
@@ -77,6 +78,10 @@ class ReservationObject:
     @property
     def state(self) -> str:
         return "active" if self._lacking is None else "degraded"
+
+    @property
+    def state_reason(self) -> str:
+        return self._lacking or ""
 
     @property
     def cpus(self) -> str:
