@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from rdtd.bus import message as messages
 from rdtd.bus.address import HANDSHAKE_TIMEOUT, MAX_LINE, Handshake, endpoints, new_socket, refused
-from rdtd.bus.errors import FREEDESKTOP, BusError, BusGone, BusTimeout, NoBus
+from rdtd.bus.errors import FREEDESKTOP, INVALID_ARGS, BusError, BusGone, BusTimeout, NoBus
 from rdtd.bus.framing import MAX_MESSAGE, Framer, FramingError
 from rdtd.bus.message import Kind, Message
 from rdtd.bus.rules import BUS_NAME, BUS_PATH, Rule, Signal, is_exact
@@ -89,11 +89,18 @@ class Client:
         timeout: float = 25.0,
         interactive: bool = False,
     ) -> list[Any]:
-        """Call a method and wait for its answer. Raises BusError (an error reply), BusTimeout or BusGone."""
+        """Call a method and wait for its answer. Raises BusError (an error reply), BusTimeout or BusGone.
+
+        Arguments that the signature does not describe, which no service could be sent, are a BusError too:
+        InvalidArgs, as the service's answer would be.
+        """
         self._serial += 1
         serial = self._serial
         flags = messages.ALLOW_INTERACTIVE_AUTHORIZATION if interactive else 0
-        body = encode(signature, arguments)
+        try:
+            body = encode(signature, arguments)
+        except WireError as error:
+            raise BusError(INVALID_ARGS, f"{member} cannot be called with that: {error}") from error
         self._send(messages.call(serial, destination, path, interface, member, body, flags))
         end = time.monotonic() + timeout
         while True:

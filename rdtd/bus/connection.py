@@ -82,8 +82,11 @@ class Connection:
         raise refused(bus, failures)
 
     async def close(self) -> None:
-        """End it. What was sent before is on its way, unless the bus is slow to read."""
-        self._transport.close("closed")
+        """End it when what was sent is on its way, or when the bus was too slow to read that."""
+        try:
+            await self._transport.flush()
+        finally:
+            self._transport.close("closed")
 
     @property
     def malformed(self) -> int:

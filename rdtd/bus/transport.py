@@ -28,7 +28,7 @@ _CHUNK = 64 << 10
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What peers can make us spend. Bytes, but for `values` (in one body), `turn` and `stall` (seconds)."""
+    """What peers can make us spend. Bytes, but for `values` (in one body), and seconds in the last three."""
 
     body: int = 1 << 20
     values: int = 20_000
@@ -36,6 +36,7 @@ class Limits:
     queue: int = 32 << 20
     turn: float = 0.005
     stall: float = 10.0
+    flush: float = 2.0
 
 
 class Transport:
@@ -67,6 +68,7 @@ class Transport:
         self._paused = False
         self._again: asyncio.Handle | None = None
         self._stalled: asyncio.TimerHandle | None = None
+        self._flushed: asyncio.Future[None] | None = None
         self._watch(True)
 
     def send(self, frame: bytes) -> None:
@@ -80,10 +82,24 @@ class Transport:
         if len(self._output) > self._limits.queue:
             self.close("the bus does not read what we send")
 
-    def close(self, reason: str) -> None:
-        """End it. What the socket did not take is lost."""
+    async def flush(self) -> None:
+        """Read no more, and wait until the socket has taken what was sent; for Limits.flush at most."""
         if self.closed:
             return
+        self._paused = False
+        self._watch(False)
+        if self._again is not None:
+            self._again.cancel()
+        if self._output:
+            self._flushed = self._flushed or self._loop.create_future()
+            await asyncio.wait([self._flushed], timeout=self._limits.flush)
+
+    def close(self, reason: str) -> None:
+        """End it. What the socket did not take is lost, see `flush`."""
+        if self.closed:
+            return
+        if self._flushed is not None and not self._flushed.done():
+            self._flushed.set_result(None)
         self.closed = reason
         self._watch(False)
         self._loop.remove_writer(self._socket)
@@ -112,6 +128,8 @@ class Transport:
                 self._stalled = self._loop.call_later(self._limits.stall, self._stall)
         else:
             self._loop.remove_writer(self._socket)
+            if self._flushed is not None and not self._flushed.done():
+                self._flushed.set_result(None)
         if self._paused and len(self._output) < self._limits.pause // 2:
             self._paused = False
             self._read_again()

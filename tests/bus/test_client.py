@@ -186,3 +186,12 @@ def test_the_library_can_still_be_imported_whole() -> None:
     code = "import rdtd.bus.library as ours, dbus_next; print(dbus_next.Variant is ours.Variant)"
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert shown.stdout.strip() == "True"
+
+
+def test_arguments_that_cannot_be_sent_are_refused_in_one_line(bus: PrivateBus) -> None:
+    with Client.open(bus.address) as client:
+        for signature, value in (("s", 7), ("u", -1), ("o", "no path"), ("s", "a\0b"), ("as", "x\0")):
+            with pytest.raises(BusError, match="GetId cannot be called with that") as caught:
+                client.call(BUS_NAME, BUS_PATH, BUS_NAME, "GetId", signature, value)
+            assert caught.value.name == "org.freedesktop.DBus.Error.InvalidArgs"
+        assert client.call(BUS_NAME, BUS_PATH, BUS_NAME, "GetId")

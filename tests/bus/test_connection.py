@@ -10,6 +10,7 @@ from rdtd.bus.address import endpoints
 from rdtd.bus.connection import Connection
 from rdtd.bus.errors import BusError, BusGone, BusTimeout, NameTaken, NoBus
 from rdtd.bus.rules import BUS_NAME, BUS_PATH, Rule, Signal
+from rdtd.bus.transport import Limits
 from tests.bus.conftest import Connect
 from tests.bus.fake_bus import FakeBus
 from tests.support.private_bus import PrivateBus
@@ -210,3 +211,24 @@ async def test_serial_numbers_start_again(connect: Connect) -> None:
     for _ in range(3):
         await connection.call_bus("GetId")
     assert connection._serial == 2
+
+
+async def test_what_was_sent_arrives_before_the_end() -> None:
+    async with FakeBus() as fake:
+        sent = 0
+        while len(fake.connection._transport._output) < 1_000_000:
+            fake.connection.send_signal(f"/n{sent}", "a.b", "C")
+            sent += 1
+        closing = asyncio.create_task(fake.connection.close())
+        for number in range(sent):
+            assert (await fake.receive()).path == f"/n{number}"
+        await closing
+        assert await asyncio.get_running_loop().sock_recv(fake.socket, 1) == b""
+
+
+async def test_a_bus_that_does_not_read_is_not_waited_for() -> None:
+    async with FakeBus(Limits(flush=0.01)) as fake:
+        while not fake.connection._transport._output:
+            fake.connection.send_signal("/", "a.b", "C")
+        await fake.connection.close()
+        assert fake.connection.disconnected.result() == "closed"

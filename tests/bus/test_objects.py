@@ -339,7 +339,7 @@ async def test_no_reply_where_none_is_wanted(served: Served) -> None:
     served.caller._transport.send(raw)
     await served.call("Kept")
     assert [reply.reply_serial for reply in replies if reply.reply_serial == 900] == []
-    assert len(replies) == 1
+    assert len([reply for reply in replies if reply.reply_serial]) == 1
 
 
 async def test_an_object_must_have_what_its_interfaces_say(served: Served) -> None:
