@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import matrix, runner
+from . import matrix, packages, runner
 from .cpus import CPUS
 from .errors import VmError
 from .host import say, set_up
@@ -113,6 +113,7 @@ def _add_guest_options(parser: argparse.ArgumentParser) -> None:
 
 def _setup(_options: argparse.Namespace) -> int:
     set_up()
+    packages.set_up()
     return 0
 
 

@@ -30,6 +30,10 @@ PROGRAMS: Mapping[str, str] = MappingProxyType(
 """The programs that are called, and Debian's packages that have them."""
 
 
+_APT_GET = ("apt-get", "--option=DPkg::Lock::Timeout=120", "--option=Acquire::Retries=2")
+"""Another user of the package database is waited for, for a short time."""
+
+
 def say(text: str) -> None:
     """Tell the user what goes on; standard output belongs to the command in the guest."""
     sys.stderr.write(f"{text}\n")
@@ -74,11 +78,14 @@ def set_up() -> None:
         raise VmError(f"missing: {wanted}; install them, or run this as root on a Debian system")
     say(f"installing {', '.join(sorted(missing))}")
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    # Another user of the package database is waited for, for a short time.
-    apt_get = ("apt-get", "--option=DPkg::Lock::Timeout=120", "--option=Acquire::Retries=2")
-    run("apt-get update", (*apt_get, "update"), environment)
+    update_lists()
     install = ("install", "--yes", "--no-install-recommends", *sorted(missing))
-    run("apt-get install", (*apt_get, *install), environment)
+    run("apt-get install", (*_APT_GET, *install), environment)
+
+
+def update_lists() -> None:
+    """Let apt fetch the lists of its packages."""
+    run("apt-get update", (*_APT_GET, "update"))
 
 
 def need_root(what: str) -> None:

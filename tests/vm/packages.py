@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 
 from .errors import VmError
-from .host import ARCHIVE_KEYRING, find_program, run
+from .host import ARCHIVE_KEYRING, find_program, need_root, run, update_lists
 
 MIRROR_VARIABLE = "RDTD_VM_MIRROR"
 """Names a mirror of Debian's main archive, for machines whose own sources have none."""
@@ -36,7 +36,19 @@ def mirror_in(indextargets: str) -> str:
         label, _, uri = rest.partition(" ")
         if (origin, label) == ("Debian", "Debian"):
             return uri
-    raise VmError(f"apt knows no mirror of Debian's archive; name one in {MIRROR_VARIABLE}")
+    raise VmError(
+        f"apt knows no mirror of Debian's archive: run 'apt-get update', or name one in {MIRROR_VARIABLE}"
+    )
+
+
+def set_up() -> None:
+    """Let apt fetch its lists where there are none, as in many a container: the mirror is found in them."""
+    try:
+        mirror()
+    except VmError:
+        need_root("apt-get update")
+        update_lists()
+        mirror()
 
 
 def source_line(suite: str) -> str:

@@ -113,7 +113,7 @@ def test_setup_installs_what_is_missing_as_root(programs: Path, monkeypatch: pyt
     for name in host.PROGRAMS:
         if name not in ("mmdebstrap", "setpriv"):
             program(programs, name, "")
-    program(programs, "apt-get", f'echo "$@" >>{log}')
+    program(programs, "apt-get", f'shift 2; echo "$@" >>{log}')
     program(programs, "setpriv", 'shift 2; exec "$@"')
     monkeypatch.setattr(host, "SYSTEM_PATH", str(programs))
     monkeypatch.setattr(host, "ARCHIVE_KEYRING", programs)
@@ -175,6 +175,24 @@ def test_the_mirror_is_the_machines_own() -> None:
     assert packages.mirror_in(targets) == "http://mirror.test/debian/"
     with pytest.raises(VmError, match="RDTD_VM_MIRROR"):
         packages.mirror_in("Ubuntu Ubuntu http://ubuntu.test/\n")
+
+
+def test_setup_fetches_apts_lists_where_there_are_none(
+    programs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in an image of a container: the mirror is known from the lists alone."""
+    lists = programs / "lists"
+    apt_get = (
+        f'[ "$3" = update ] && echo Debian Debian http://mirror.test/ >{lists}; [ "$1" != indextargets ] || '
+    )
+    program(programs, "apt-get", f"{apt_get} [ ! -e {lists} ] || cat {lists}")
+    monkeypatch.delenv("RDTD_VM_MIRROR")
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    with pytest.raises(VmError, match=r"^apt-get update needs root$"):
+        packages.set_up()
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    packages.set_up()
+    assert packages.mirror() == "http://mirror.test/"
 
 
 def test_the_guests_test_tools_are_those_of_the_project() -> None:
