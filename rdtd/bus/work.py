@@ -26,10 +26,13 @@ class Account:
         self._sizes: Counter[object] = Counter()
 
     def begin(self, key: object, size: int) -> None:
-        """Counts a call. Raises Refused with LimitsExceeded, and does not count it, if that is too much."""
+        """Counts a call. Raises Refused with LimitsExceeded, and does not count it, if that is too much.
+
+        A call alone is never too large: messages have a limit of their own.
+        """
         if self._calls[key] >= self._bound.calls:
             raise self._refused(f"{self._calls[key]} of {self._whose} calls are at work", self._bound.calls)
-        if self._sizes[key] + size > self._bound.size:
+        if self._calls[key] and self._sizes[key] + size > self._bound.size:
             used = f"{self._sizes[key]} bytes of {self._whose} calls are at work, and this one has {size}"
             raise self._refused(used, self._bound.size)
         self._calls[key] += 1

@@ -149,7 +149,7 @@ def test_regions(host: Host, regions: list[Region], name: str, text: str) -> Non
 def test_ten_thousand_regions(host: Host) -> None:
     with refused(host, LIMITS_EXCEEDED, "the arguments of Reserve have more than 20000 values"):
         host.caller.reserve_regions("a", [WAYS] * 10_000)
-    with refused(host, INVALID_ARGS, "3000 regions in one call; 1024 are the most"):
+    with refused(host, INVALID_ARGS, "3000 regions in one call, and 1024 are the most"):
         host.caller.reserve_regions("a", [WAYS] * 3000)
     named = [WAYS | {"cache-id": ("u", number)} for number in range(1024)]
     with refused(host, INVALID_ARGS, "L3 has no cache 2"):
