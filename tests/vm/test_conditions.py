@@ -182,10 +182,14 @@ def test_setup_fetches_apts_lists_where_there_are_none(
 ) -> None:
     """As in an image of a container: the mirror is known from the lists alone."""
     lists = programs / "lists"
-    apt_get = (
-        f'[ "$3" = update ] && echo Debian Debian http://mirror.test/ >{lists}; [ "$1" != indextargets ] || '
+    program(
+        programs,
+        "apt-get",
+        f"""case "$*" in
+            indextargets*) [ ! -e {lists} ] || cat {lists} ;;
+            *update) echo Debian Debian http://mirror.test/ >{lists} ;;
+        esac""",
     )
-    program(programs, "apt-get", f"{apt_get} [ ! -e {lists} ] || cat {lists}")
     monkeypatch.delenv("RDTD_VM_MIRROR")
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     with pytest.raises(VmError, match=r"^apt-get update needs root$"):
