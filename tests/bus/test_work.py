@@ -9,7 +9,7 @@ from rdtd.bus.work import Account, Bound
 def test_calls_and_bytes_of_each_key_are_bounded() -> None:
     account = Account(Bound(calls=2, size=100), "your connection's")
     account.begin("a", 60)
-    with pytest.raises(Refused, match="60 bytes of your connection's calls .* this one has 41; 100"):
+    with pytest.raises(Refused, match=r"60 bytes of your connection's calls .* this one has 41; 100"):
         account.begin("a", 41)
     account.begin("a", 40)
     with pytest.raises(Refused, match="2 of your connection's calls are at work; 2 are the most") as caught:
