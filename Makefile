@@ -1,8 +1,10 @@
 # rdtd: the targets for users and for work on it. `make help` lists them.
 
 PYTHON ?= python3
+# Where packages go.
+BUILD ?= build
 # For packaging/install; what is not given has a default there.
-export DESTDIR PREFIX SYSCONFDIR DBUSDIR POLKITDIR UNITDIR ZSHDIR
+export BUILD DESTDIR PREFIX SYSCONFDIR DBUSDIR POLKITDIR UNITDIR ZSHDIR
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -47,14 +49,14 @@ bench-kernel: ## measure rdtd on a real kernel against bare files, pqos and rdtc
 install: ## install rdtd; DESTDIR=, PREFIX= and the others of packaging/install
 	@packaging/install
 
-deb: ## build a Debian package into build/
+deb: ## build a Debian package into BUILD
 	@packaging/make-deb
 
-rpm: ## build an RPM into build/
+rpm: ## build an RPM into BUILD
 	@packaging/make-rpm
 
-wheel: $(READY) ## build a wheel into build/: the programs alone, without units and policies
-	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir build .
+wheel: $(READY) ## build a wheel into BUILD: the programs alone, without units and policies
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir $(BUILD) .
 
 format: $(READY) ## format the code
 	$(BIN)/ruff format .

@@ -27,6 +27,7 @@ complete --command rdtctl --condition $no_verb --long-option version --descripti
 complete --command rdtctl --long-option bus --exclusive --arguments 'system session' --description 'which bus'
 complete --command rdtctl --long-option json --description 'print JSON'
 complete --command rdtctl --long-option color --exclusive --arguments 'auto always never' --description colours
+complete --command rdtctl --long-option no-ask-password --description 'do not ask for a password'
 complete --command rdtctl --long-option no-legend --description 'leave out headings and legends'
 complete --command rdtctl --short-option h --long-option help --description 'print help'
 
