@@ -62,7 +62,21 @@ def _baseline(group: Group, wanted: Wanted, snapshot: Snapshot) -> tuple[dict[Do
                 changes.append(change)
             if domain not in baseline or (change is not None and not change.refused):
                 baseline[domain] = group.masks[domain]
+            elif _outlived(wanted, group, cache, domain, taken):
+                baseline[domain] = group.masks[domain]
     return baseline, changes
+
+
+def _outlived(wanted: Wanted, group: Group, cache: Cache, domain: Domain, taken: int) -> bool:
+    """Whether a domain is back, and its baseline leaves too little by now while what it has would not.
+
+    The ways were reserved meanwhile in another domain of the cache: CDP was switched on or off.
+    """
+    return (
+        domain not in wanted.written.get(group.name, {})
+        and not leaves_enough(cache, wanted.baselines[group.name][domain], taken)
+        and leaves_enough(cache, group.masks[domain], taken)
+    )
 
 
 def _reset_by_kernel(snapshot: Snapshot, cache: Cache, domain: Domain) -> bool:

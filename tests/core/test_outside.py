@@ -159,3 +159,16 @@ def test_code_and_data_have_no_domain_without_cdp() -> None:
     without = replace(with_cdp, cdp=False)
     assert without.domains_of(Kind.CODE) == without.domains_of(Kind.DATA) == ()
     assert without.domains_of(Kind.BOTH) == (Domain("L3", 0),)
+
+
+def test_baseline_whose_ways_were_reserved_while_cdp_was_on() -> None:
+    """The administrator's mask was for the other domain; what it had is a reservation's by now."""
+    rdtd = Rdtd(host(0))
+    rdtd.administrator_sets(0b0000_0111)
+    rdtd.turn()
+    rdtd.kernel = host(0, cdp=True)
+    rdtd.turn()
+    assert rdtd.reserve("a", "size=3ways")[0].mask == 0b0000_0111
+    rdtd.kernel = host(0)
+    assert rdtd.turn() == ()
+    assert (rdtd.mask("rdtd.a"), rdtd.mask()) == (0b0000_0111, 0b1111_1000)
