@@ -60,9 +60,8 @@ def _baseline(group: Group, wanted: Wanted, snapshot: Snapshot) -> tuple[dict[Do
                 change = None
             if change is not None:
                 changes.append(change)
-            if domain not in baseline or (change is not None and not change.refused):
-                baseline[domain] = group.masks[domain]
-            elif _outlived(wanted, group, cache, domain, taken):
+            anew = domain not in baseline or (change is not None and not change.refused)
+            if anew or _outlived(wanted, group, cache, domain, taken):
                 baseline[domain] = group.masks[domain]
     return baseline, changes
 
