@@ -10,7 +10,7 @@ from rdtd.core.configure import configure, keep_only
 from rdtd.core.configured import Configured
 from rdtd.core.errors import Busy, NotMounted, RdtdError
 from rdtd.core.model import Lifetime, Snapshot, Wanted
-from rdtd.manager import Manager, Published
+from rdtd.manager import Manager, Published, cancelled
 
 __all__ = ["Boot"]
 
@@ -52,7 +52,7 @@ class Boot:
 
     async def run(self) -> None:
         """Tries again what was refused, until it is cancelled."""
-        while True:
+        while not cancelled():
             waiting = self._unloaded or self._refused
             try:
                 async with asyncio.timeout(_LAST_RESORT if waiting else None):

@@ -39,7 +39,7 @@ from rdtd.engine import Decide, Engine, Outcome, Work
 from rdtd.resctrl.lock import LockedError
 from rdtd.threads import Threads
 
-__all__ = ["Manager", "Public", "Published", "Request"]
+__all__ = ["Manager", "Public", "Published", "Request", "cancelled"]
 
 LOCK_WAIT = 5.0  # seconds for which a turn waits for other users of resctrl
 _PAUSES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05)  # seconds between tries; the last is repeated
@@ -206,8 +206,7 @@ class Manager:
         What cannot be put right is tried again after a pause, and reported once.
         """
         pause, reported = 0.0, ""
-        task = asyncio.current_task()
-        while task is not None and not task.cancelling():
+        while not cancelled():
             await self._poked.wait()
             await asyncio.sleep(pause)
             self._poked.clear()
@@ -342,6 +341,12 @@ def _guarded(guard: Guard, decide: Decide) -> Decide:
         return decide(wanted, snapshot)
 
     return guarded
+
+
+def cancelled() -> bool:
+    """Whether this task shall end: a turn is not left half-way, so it takes no CancelledError."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _without(gone: Collection[tuple[str, str]], wanted: Wanted, _: Snapshot) -> Wanted:

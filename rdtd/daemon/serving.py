@@ -20,7 +20,7 @@ from rdtd.daemon.configuration import Configuration
 from rdtd.daemon.connecting import keep_connected
 from rdtd.daemon.telling import cannot_repair, fault, skipped, status, tell
 from rdtd.log import entry
-from rdtd.manager import Manager
+from rdtd.manager import Manager, cancelled
 from rdtd.messages import Message
 from rdtd.notify import notify, watchdog_interval, watchdog_loop
 from rdtd.resctrl.watch import Watch
@@ -114,7 +114,7 @@ async def _until(
 async def _reload_when(
     asked: asyncio.Event, configuration: Configuration, manager: Manager, boot: Boot, service: Service
 ) -> None:
-    while True:
+    while not cancelled():
         await asked.wait()
         asked.clear()
         await configuration.reload(manager, boot, service)

@@ -2,6 +2,7 @@
 
 import os
 import selectors
+import signal
 import subprocess
 import sys
 import tempfile
@@ -20,28 +21,27 @@ class DaemonFailedError(Exception):
     """rdtd ended before it was ready. The text is what it said on stderr."""
 
 
-class Daemon:
-    """A running rdtd. The bus and the simulator go on when it is stopped, killed and started again."""
+class DaemonProcess:
+    """A running rdtd. The bus and the mount go on when it is stopped, killed and started again."""
 
     def __init__(
-        self, simulator: Sequence[str] = (), *, options: Sequence[str] = (), policies: tuple[Path, ...] = ()
+        self,
+        address: str,
+        root: str,
+        sysfs: str,
+        *,
+        options: Sequence[str] = (),
+        stack: ExitStack | None = None,
     ) -> None:
-        """`simulator`: the options of rdtd-simulator; `options`: those of rdtd."""
-        self._stack = ExitStack()
-        self.bus = self._stack.enter_context(PrivateBus(policies))
-        self.simulator = self._stack.enter_context(SimulatorProcess(simulator))
+        """`options`: those of rdtd; `stack`: what is closed with it."""
+        self._stack = stack or ExitStack()
+        self.address = address
+        self.root = root
+        self.sysfs = sysfs
         self.directory = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="rdtd-test-")))
         self.options = list(options)
         self.process: subprocess.Popen[bytes] | None = None
         self.log = self.directory / "log"
-
-    @property
-    def address(self) -> str:
-        return self.bus.address
-
-    @property
-    def root(self) -> str:
-        return self.simulator.root
 
     @property
     def state_file(self) -> Path:
@@ -51,13 +51,13 @@ class Daemon:
         """How rdtd is called."""
         return [
             *(sys.executable, "-m", "rdtd.daemon", "--bus", self.address),
-            *("--root", self.root, "--sysfs", self.simulator.sysfs),
+            *("--root", self.root, "--sysfs", self.sysfs),
             *("--state-dir", str(self.directory / "run"), *self.options),
         ]
 
     def start(self) -> Self:
         """Returns when rdtd is ready. Raises DaemonFailedError."""
-        with NotifySocket() as notified, self.log.open("ab") as log:
+        with self._notified() as notified, self.log.open("ab") as log:
             environment = os.environ | {"NOTIFY_SOCKET": notified.path}
             self.process = subprocess.Popen(self.command(), stderr=log, env=environment)
             ended = os.pidfd_open(self.process.pid)
@@ -75,6 +75,17 @@ class Daemon:
             finally:
                 os.close(ended)
         return self
+
+    def _notified(self) -> NotifySocket:
+        return NotifySocket(path=self.directory / "notify")
+
+    def reload(self) -> None:
+        """SIGHUP; returns when rdtd says that the configuration is loaded."""
+        assert self.process is not None
+        with self._notified() as notified:
+            self.process.send_signal(signal.SIGHUP)
+            notified.wait_for("RELOADING=1")
+            notified.wait_for("READY=1")
 
     def stop(self) -> int:
         """SIGTERM; the exit status."""
@@ -109,3 +120,17 @@ class Daemon:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+class Daemon(DaemonProcess):
+    """A running rdtd on a bus of its own, over a simulator of its own."""
+
+    def __init__(
+        self, simulator: Sequence[str] = (), *, options: Sequence[str] = (), policies: tuple[Path, ...] = ()
+    ) -> None:
+        """`simulator`: the options of rdtd-simulator; `options`: those of rdtd."""
+        with ExitStack() as stack:
+            self.bus = stack.enter_context(PrivateBus(policies))
+            self.simulator = stack.enter_context(SimulatorProcess(simulator))
+            root, sysfs = self.simulator.root, self.simulator.sysfs
+            super().__init__(self.bus.address, root, sysfs, options=options, stack=stack.pop_all())

@@ -10,9 +10,10 @@ from typing import Self
 class NotifySocket:
     """Give `path` to a process as NOTIFY_SOCKET, then wait for what it says."""
 
-    def __init__(self, patience: float = 60) -> None:
+    def __init__(self, patience: float = 60, path: Path | None = None) -> None:
+        """`path`: where it is to be, in place of a directory of its own."""
         self._directory = tempfile.TemporaryDirectory(prefix="notify-")
-        self.path = str(Path(self._directory.name) / "socket")
+        self.path = str(path or Path(self._directory.name) / "socket")
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.bind(self.path)
         self._socket.settimeout(patience)
@@ -32,6 +33,7 @@ class NotifySocket:
 
     def close(self) -> None:
         self._socket.close()
+        Path(self.path).unlink()
         self._directory.cleanup()
 
     def __enter__(self) -> Self:
