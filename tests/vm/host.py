@@ -25,6 +25,10 @@ PROGRAMS: Mapping[str, str] = MappingProxyType(
         "dpkg-deb": "dpkg",
         "setpriv": "util-linux",
         "unshare": "util-linux",
+        "dh": "debhelper",
+        "dh_python3": "dh-python",
+        "dpkg-buildpackage": "dpkg-dev",
+        "pkg-config": "pkg-config",
     }
 )
 """The programs that are called, and Debian's packages that have them."""
@@ -102,6 +106,14 @@ def need_space(directory: Path, size: int) -> None:
             f"{directory} has {free >> 20} MiB free and {size >> 20} MiB are needed: "
             "make room or set XDG_CACHE_HOME"
         )
+
+
+def build_package(checkout: Path, directory: Path) -> None:
+    """Build rdtd's Debian package of the working tree into `directory`."""
+    for program in ("dh", "dh_python3", "dpkg-buildpackage"):
+        find_program(program)
+    make = checkout / "packaging/make-deb"
+    run("building rdtd's package", (make,), {**os.environ, "BUILD": str(directory)})
 
 
 def run(what: str, command: Sequence[str | Path], environment: Mapping[str, str] | None = None) -> str:

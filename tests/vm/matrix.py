@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
-from . import project, runner
+from . import host, project, runner
 from .host import say
 from .kernels import KERNELS
 from .rootfs import GUEST_DIRECTORY
@@ -24,8 +24,14 @@ QUICK_LIMIT = 1800.0
 """The same for the quick form, around which there may be another limit: even one after the other, its guests
 end within an hour."""
 
-CONFORMANCE, SYSTEM, TOOLS = SUITES = ("conformance", "system", "tools")
+CONFORMANCE, SYSTEM, TOOLS, INSTALLED = SUITES = ("conformance", "system", "tools", "installed")
 """The suites, as guest_files/suites knows them."""
+
+SHARED = (CONFORMANCE, SYSTEM, TOOLS)
+"""Those that can have one boot together. The other is about rdtd's package, installed before the boot."""
+
+BEFORE_BOOT = project.CHECKOUT / "tests/installed/before-boot"
+"""Installs the package in the guest."""
 
 _OPTIONS = re.compile(r"[\[-]real-(cdp\w*)[\]-]")
 """In the name of a test that runs with more than one mount: the option of mount."""
@@ -60,16 +66,17 @@ FULL = tuple(
     Guest(kernel, cpu, suites)
     for kernel in KERNELS
     for cpu, suites in (
-        ("intel-20", SUITES),
-        ("intel-11", SUITES),
+        ("intel-20", SHARED),
+        ("intel-20", (INSTALLED,)),
+        ("intel-11", SHARED),
         ("intel-l2", (CONFORMANCE, SYSTEM)),
-        ("amd", SUITES),
+        ("amd", SHARED),
         ("amd-libvirt", (TOOLS,)),
     )
 )
 """Everything. libvirt's domains need a CPU without bandwidth allocation; see cpus.py."""
 
-QUICK = (Guest("6.12", "intel-20", SUITES), Guest("6.1", "amd", SUITES))
+QUICK = (Guest("6.12", "intel-20", SHARED), Guest("6.1", "amd", SHARED))
 """Both kernels, both vendors, CDP, contiguous and sparse masks."""
 
 
@@ -92,31 +99,36 @@ def run(guests: Collection[Guest], jobs: int, limit: float) -> int:
     """
     for kernel in sorted({guest.kernel for guest in guests}):
         runner.prepare(KERNELS[kernel])
-    rows = asyncio.run(_run_all(guests, jobs, limit))
+    with tempfile.TemporaryDirectory(prefix="rdtd-package-") as directory:
+        if any(INSTALLED in guest.suites for guest in guests):
+            host.build_package(project.CHECKOUT, Path(directory))
+        rows = asyncio.run(_run_all(guests, jobs, limit, sorted(Path(directory).glob("*.deb"))))
     sys.stdout.write("\n".join((*table(rows), "", closing_line(rows), "")))
     return 1 if any(row.failed for row in rows) else 0
 
 
-async def _run_all(guests: Iterable[Guest], jobs: int, limit: float) -> list[Row]:
+async def _run_all(guests: Iterable[Guest], jobs: int, limit: float, packages: Sequence[Path]) -> list[Row]:
     turns = asyncio.Semaphore(jobs)
 
     async def one(guest: Guest) -> list[Row]:
         async with turns:
-            return await _run_one(guest, limit)
+            return await _run_one(guest, limit, packages)
 
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(one(guest)) for guest in guests]
     return [row for task in tasks for row in task.result()]
 
 
-async def _run_one(guest: Guest, limit: float) -> list[Row]:
+async def _run_one(guest: Guest, limit: float, packages: Sequence[Path]) -> list[Row]:
     """Boot one guest, in a process of its own, and say what came out; all that it printed after a failure."""
+    files = (BEFORE_BOOT, *packages) if INSTALLED in guest.suites else ()
     say(f"{guest}: {', '.join(guest.suites)}")
     begun = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="rdtd-matrix-") as results:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "tests.vm", "run", "--kernel", guest.kernel, "--cpu", guest.cpu),
             *("--limit", str(limit), "--results", results),
+            *(f"--file={file}" for file in files),
             *("--", f"/{GUEST_DIRECTORY}/suites", *guest.suites),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
