@@ -56,7 +56,7 @@ rpm: ## build an RPM into BUILD
 	@packaging/make-rpm
 
 wheel: $(READY) ## build a wheel into BUILD: the programs alone, without units and policies
-	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir $(BUILD) .
+	@PYTHON=$(BIN)/python packaging/make-wheel
 
 format: $(READY) ## format the code
 	$(BIN)/ruff format .
