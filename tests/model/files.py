@@ -11,6 +11,7 @@ import fcntl
 import itertools
 import os
 import stat
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -74,8 +75,9 @@ class Files:
         self.mounted = True
         self.mounts = 1  # how often resctrl was mounted
         self.path = _Path(self)
-        self.locked_by_others = False
-        self._locked: set[int] = set()  # the descriptors that hold the lock on the mount point
+        self.locked_by_others = 0  # how often rdtd will find the lock taken
+        self.longest_hold = 0.0  # seconds for which rdtd held it
+        self._locked: dict[int, float] = {}  # the descriptors that hold it, and since when
         self._open: dict[int, _Open] = {}
         self._real: set[int] = set()  # descriptors of the real system
         self._numbers = itertools.count(1 << 20)
@@ -165,7 +167,9 @@ class Files:
             self._real.discard(fd)
             os.close(fd)
         else:
-            self._locked.discard(fd)
+            since = self._locked.pop(fd, None)
+            if since is not None:
+                self.longest_hold = max(self.longest_hold, time.perf_counter() - since)
 
     def opener(self, file: Any, *arguments: Any, **options: Any) -> Any:
         """open(), for files of the real system."""
@@ -225,8 +229,9 @@ class Files:
             fcntl.flock(fd, operation)
             return
         if self.locked_by_others or self._locked:
+            self.locked_by_others -= self.locked_by_others > 0
             raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
-        self._locked.add(fd)
+        self._locked[fd] = time.perf_counter()
 
     def _check_mounted(self) -> None:
         if not self.mounted:

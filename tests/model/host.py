@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from rdtd.attach import Targets
+from rdtd.core.errors import RdtdError
 from rdtd.core.model import Lifetime, Owner
 from rdtd.core.space import Policy
 from rdtd.core.spec import parse_spec
@@ -23,6 +24,8 @@ from rdtd.simulator.kernel import KERNELS
 from rdtd.simulator.machine import Machine
 from rdtd.simulator.presets import PRESETS
 from rdtd.simulator.state import MountOptions, State
+from rdtd.simulator.tasks import Caller
+from rdtd.simulator.tree import File
 from rdtd.startup import claim, restore
 from rdtd.store import Store
 from rdtd.threads import Threads
@@ -61,7 +64,7 @@ class Host:
         self.calls = 0
         self.said: list[str] = []
         self.call: Callable[[int, str, tuple[Any, ...]], None] = lambda *_: None
-        self._dead = False
+        self.dead = False
 
     @contextmanager
     def in_place(self) -> Iterator[None]:
@@ -72,18 +75,18 @@ class Host:
             yield
 
     def _before(self, name: str, arguments: tuple[Any, ...]) -> None:
-        if self._dead:
+        if self.dead:
             raise Killed
         self.calls += 1
         try:
             self.call(self.calls, name, arguments)
         except Killed:
-            self._dead = True
+            self.dead = True
             raise
 
     def boot(self) -> Manager:
         """rdtd up to its first turn. Raises what rdtd would say when it cannot start."""
-        self._dead = False
+        self.dead = False
         self.hints = hints = Hints()
         self.files.written = hints.written  # type: ignore[method-assign]
         self.files.changed_directory = hints.changed_directory  # type: ignore[method-assign]
@@ -95,10 +98,12 @@ class Host:
         return Manager(self.engine, Threads(str(self.processes.procfs)), hints.pending, lock_wait=0.05)
 
     async def start(self) -> Manager:
-        """rdtd when its first turn is done."""
+        """rdtd when its first turn is done, well or not."""
         manager = self.boot()
         try:
             await manager.reconcile()
+        except RdtdError as error:
+            self.said.append(str(error))
         except BaseException:
             await manager.close()
             raise
@@ -110,7 +115,7 @@ class Host:
         self.dies()
 
     def dies(self) -> None:
-        self._dead = False
+        self.dead = False
         self.files.end()
 
     # What others do, and what is there.
@@ -124,11 +129,13 @@ class Host:
             self.files.close(fd)
 
     def cat(self, path: str) -> str:
-        return self.machine.read(f"/{path}")
+        node = self.machine.lookup(f"/{path}")
+        assert isinstance(node, File)
+        return node.show()  # past the faults, which are for rdtd
 
     def control(self, command: str) -> None:
         """A command to the simulator."""
-        self.echo(command, ".simulator/control")
+        self.machine.write("/.simulator/control", f"{command}\n", Caller())
 
     def groups(self) -> list[str]:
         return sorted(self.machine.state.groups)
