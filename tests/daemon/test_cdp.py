@@ -14,6 +14,11 @@ def simulator_options() -> Sequence[str]:
     return ["--preset", "xeon-cdp", "--cdp"]
 
 
+@pytest.fixture(scope="module")
+def mount_options() -> Sequence[str]:
+    return ["cdp"]
+
+
 @pytest.mark.parametrize(
     ("spec", "text"),
     [

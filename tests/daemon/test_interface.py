@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from rdtd.bus.connection import Connection
+from tests.conformance.resctrl import parse_list
 from tests.daemon.conftest import Host
 from tests.support.caller import CACHE, MANAGER, NAME, PATH, RESERVATION
 
@@ -16,12 +17,8 @@ OBJECT_MANAGER = "org.freedesktop.DBus.ObjectManager"
 PROPERTIES = "org.freedesktop.DBus.Properties"
 INTROSPECTABLE = "org.freedesktop.DBus.Introspectable"
 
-INTERFACES = {
-    PATH: MANAGER,
-    f"{PATH}/cache/l3_0": CACHE,
-    f"{PATH}/cache/l3_1": CACHE,
-    f"{PATH}/reservation/VM_2dA_2evcpu_2d2": RESERVATION,
-}
+RESERVED = f"{PATH}/reservation/VM_2dA_2evcpu_2d2"
+INTERFACES = {PATH: MANAGER, f"{PATH}/cache/l3_0": CACHE, RESERVED: RESERVATION}
 
 
 @pytest.fixture
@@ -33,6 +30,11 @@ def filled(host: Host) -> Host:
 def introspected(host: Host, path: str) -> ElementTree.Element:
     [text] = host.caller.call_of(path, INTROSPECTABLE, "Introspect")
     return ElementTree.fromstring(text)
+
+
+def all_interfaces(host: Host) -> dict[str, str]:
+    """With every cache of the machine."""
+    return INTERFACES | {f"{PATH}/cache/l3_{cache_id}": CACHE for cache_id in host.machine.cache_ids}
 
 
 def walk(host: Host, path: str = "/") -> list[str]:
@@ -57,7 +59,14 @@ def contract(element: ElementTree.Element) -> Any:
 
 
 def test_the_tree(filled: Host) -> None:
-    nodes = ["/", "/org", PATH, f"{PATH}/cache", f"{PATH}/reservation", *list(INTERFACES)[1:]]
+    nodes = [
+        "/",
+        "/org",
+        PATH,
+        f"{PATH}/cache",
+        f"{PATH}/reservation",
+        *(set(all_interfaces(filled)) - {PATH}),
+    ]
     assert sorted(walk(filled)) == sorted(nodes)
 
 
@@ -92,7 +101,7 @@ def test_managed_objects(filled: Host) -> None:
     client = filled.caller.client
     assert objects == {
         path: {interface: client.get_all(NAME, path, interface)}
-        for path, interface in INTERFACES.items()
+        for path, interface in all_interfaces(filled).items()
         if path != PATH
     }
 
@@ -109,26 +118,28 @@ def test_managed_objects_are_never_stale(filled: Host) -> None:
 
 def test_a_caches_properties(filled: Host) -> None:
     properties = filled.caller.client.get_all(NAME, f"{PATH}/cache/l3_0", CACHE)
+    machine = filled.machine
+    reserved = (1 << machine.ways_for(10 << 20)) - 1
+    free = machine.full >> 1 & ~reserved
+    assert parse_list(properties.pop("CpuList")) == machine.cpus[0]
     assert properties == {
         "Level": 3,
         "CacheId": 0,
-        "Size": 25952256,
-        "WaySize": 2359296,
-        "Ways": 11,
+        "Size": machine.size,
+        "WaySize": machine.way_size,
+        "Ways": machine.ways,
         "MinWays": 1,
-        "CpuList": "0-7",
-        "FreeMask": 0x3E0,
-        "ReservedMask": 0x01F,
-        "SharedMask": 0x7E0,
+        "FreeMask": free,
+        "ReservedMask": reserved,
+        "SharedMask": machine.full & ~reserved,
         "ForeignMask": 0,
-        "ShareableMask": 0x600,
-        "Largest": 5 * 2359296,
+        "ShareableMask": machine.shareable,
+        "Largest": machine.bytes_of(free.bit_count()),
     }
 
 
 def test_a_reservations_properties(filled: Host) -> None:
-    path = f"{PATH}/reservation/VM_2dA_2evcpu_2d2"
-    properties = filled.caller.client.get_all(NAME, path, RESERVATION)
+    properties = filled.caller.client.get_all(NAME, RESERVED, RESERVATION)
     assert properties.pop("CreatedUSec") > 1_700_000_000_000_000
     assert properties == {
         "Name": "VM-A.vcpu-2",
@@ -143,7 +154,8 @@ def test_a_reservations_properties(filled: Host) -> None:
 
 
 def busctl(host: Host, *arguments: str) -> str:
-    command = ["busctl", f"--address={host.daemon.address}", "--no-pager", *arguments]
+    bus = "--system" if host.daemon.address == "system" else f"--address={host.daemon.address}"
+    command = ["busctl", bus, "--no-pager", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
@@ -151,7 +163,7 @@ def busctl(host: Host, *arguments: str) -> str:
 
 def test_busctl_tree(filled: Host) -> None:
     lines = [line.strip("├└─│ ") for line in busctl(filled, "tree", NAME).splitlines()]
-    expected = {"/org", PATH, f"{PATH}/cache", f"{PATH}/reservation", *INTERFACES}
+    expected = {"/org", PATH, f"{PATH}/cache", f"{PATH}/reservation", *all_interfaces(filled)}
     assert set(lines) - {"/"} == expected
 
 
@@ -162,7 +174,7 @@ def test_busctl_introspect(filled: Host) -> None:
     assert rows[".NReservations"] == ["property", "u", "1", "emits-change"]
     assert rows[".Version"][-1] == "const"
     assert rows[".ReservationRemoved"] == ["signal", "sos", "-", "-"]
-    lines = busctl(filled, "introspect", NAME, f"{PATH}/reservation/VM_2dA_2evcpu_2d2").splitlines()
+    lines = busctl(filled, "introspect", NAME, RESERVED).splitlines()
     rows = {line.split()[0]: line.split()[1:] for line in lines}
     assert rows[".State"] == ["property", "s", '"active"', "emits-change"]
 
@@ -171,8 +183,10 @@ def test_busctl_call(filled: Host) -> None:
     manager = (NAME, PATH, MANAGER)
     answer = busctl(filled, "call", *manager, "ReserveSpec", "ssa{sv}", "b", "size=2ways,cache-id=1", "0")
     assert answer.startswith('oaa{sv} "/org/rdtd1/reservation/b" 1 6 "type" s "both"')
-    assert busctl(filled, "call", *manager, "ListFree").startswith("a(uuttttta{sv}) 2 3 0 25952256 2359296")
-    attach = ("Attach", "sa{sv}", "b", "1", "cpus", "s", "3,5-7")
+    machine = filled.machine
+    caches = f"{len(machine.cache_ids)} 3 0 {machine.size} {machine.way_size} "
+    assert busctl(filled, "call", *manager, "ListFree").startswith(f"a(uuttttta{{sv}}) {caches}")
+    attach = ("Attach", "sa{sv}", "b", "1", "cpus", "s", "0-1,3")
     assert busctl(filled, "call", *manager, *attach) == ""
     assert busctl(filled, "get-property", *manager, "NReservations") == "u 2\n"
     assert busctl(filled, "call", *manager, "Release", "sa{sv}", "b", "0") == ""

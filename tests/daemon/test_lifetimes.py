@@ -2,9 +2,9 @@
 
 from rdtd.bus import message as messages
 from rdtd.bus.wire import encode
-from tests.conftest import StartDaemon
 from tests.daemon.conftest import Host
 from tests.daemon.refusal import refused
+from tests.daemon.simulated import with_faults
 from tests.support.caller import MANAGER, NAME, PATH, RDTD_ERROR, RESERVATION, Caller
 
 CLIENT = ("s", "client")
@@ -45,6 +45,7 @@ def test_a_client_that_releases_and_leaves_at_once(host: Host) -> None:
     assert host.mount.groups() == []
 
 
+@with_faults
 def test_a_client_that_leaves_before_it_is_answered(host: Host) -> None:
     host.control("delay mkdir rdtd.a 0.2")
     host.caller.signals_so_far()
@@ -58,6 +59,7 @@ def test_a_client_that_leaves_before_it_is_answered(host: Host) -> None:
     assert host.mount.groups() == []
 
 
+@with_faults
 def test_the_release_is_tried_until_it_works(host: Host) -> None:
     with Caller(host.daemon.address) as other:
         other.reserve("a", "size=1ways", lifetime=CLIENT)
@@ -67,8 +69,8 @@ def test_the_release_is_tried_until_it_works(host: Host) -> None:
     assert host.mount.groups() == []
 
 
-def test_restarts_with_and_without_the_client(start_daemon: StartDaemon) -> None:
-    daemon = start_daemon()
+def test_restarts_with_and_without_the_client(host: Host) -> None:
+    daemon = host.daemon
     with Caller(daemon.address) as stays, Caller(daemon.address) as watcher:
         with Caller(daemon.address) as leaves:
             stays.reserve("stays", "size=1ways", lifetime=CLIENT)
@@ -91,4 +93,3 @@ def test_restarts_with_and_without_the_client(start_daemon: StartDaemon) -> None
         while "stays" in watcher.names():
             watcher.signal("ReservationRemoved")
         assert watcher.names() == ["persistent"]
-    assert "Traceback" not in daemon.log.read_text()

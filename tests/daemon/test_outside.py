@@ -11,10 +11,13 @@ from rdtd.bus import message as messages
 from rdtd.bus.wire import encode
 from tests.daemon.conftest import Host
 from tests.daemon.refusal import refused
+from tests.daemon.simulated import simulated, with_counts
 from tests.support.caller import CACHE, MANAGER, NAME, PATH, RDTD_ERROR, Signal
 from tests.support.threads import Threads
 
-FULL = 0x7FF
+hotplug = simulated(
+    "rdtd is asked to look; where it sees CPUs come and go by itself, tests/system has the test"
+)
 
 
 def drift(host: Host, group: str) -> Signal:
@@ -50,19 +53,20 @@ def test_an_own_mask_is_changed(host: Host) -> None:
     host.caller.reserve("a", "size=2ways,cache-id=0")
     before = host.mount.dump()
     host.caller.signals_so_far()
-    host.mount.set_masks("L3:0=7ff", "rdtd.a")
+    full = f"L3:0={host.machine.full:x}"
+    host.mount.set_masks(full, "rdtd.a")
     _, kind, details = drift(host, "rdtd.a").arguments
-    assert (kind, details) == ("masks", {"found": "L3:0=7ff", "done": "set to L3:0=3"})
+    assert (kind, details) == ("masks", {"found": full, "done": "set to L3:0=3"})
     assert host.mount.dump() == before
 
 
 def test_own_cpus_are_taken(host: Host) -> None:
-    host.caller.reserve("a", "size=2ways", cpus=("s", "3-4"))
+    host.caller.reserve("a", "size=2ways", cpus=("s", "2-3"))
     before = host.mount.dump()
     host.caller.signals_so_far()
-    (host.mount.root / "rdtd.a/cpus_list").write_text("4\n")
+    (host.mount.root / "rdtd.a/cpus_list").write_text("3\n")
     _, kind, details = drift(host, "rdtd.a").arguments
-    assert (kind, details) == ("cpus", {"found": "4", "done": "set to 3-4"})
+    assert (kind, details) == ("cpus", {"found": "3", "done": "set to 2-3"})
     assert host.mount.dump() == before
 
 
@@ -73,11 +77,12 @@ def test_the_default_group_is_the_administrators(host: Host) -> None:
     _, kind, details = drift(host, "").arguments
     assert (kind, details["found"]) == ("baseline", "L3:0=fc;1=ff")
     assert details["done"] == "it is the new baseline, without the reserved ways"
-    assert host.mount.masks() == {0: 0xFC, 1: 0xFF}
-    assert host.mount.masks("rdtd.a") == {0: 0b11, 1: 0xFF}
+    others = host.machine.everywhere(host.machine.full)
+    assert host.mount.masks() == others | {0: 0xFC, 1: 0xFF}
+    assert host.mount.masks("rdtd.a") == others | {0: 0b11, 1: 0xFF}
     host.caller.release("a")
-    assert host.mount.masks() == {0: 0xFC, 1: 0xFF}
-    host.mount.set_masks("L3:0=7ff;1=7ff")
+    assert host.mount.masks() == others | {0: 0xFC, 1: 0xFF}
+    host.mount.set_masks(host.machine.line(host.machine.full))
     drift(host, "")
 
 
@@ -85,11 +90,12 @@ def test_a_new_baseline_over_reserved_ways_is_told_once(host: Host) -> None:
     host.caller.reserve("a", "size=2ways,cache-id=0")
     host.mount.set_masks("L3:0=0f0")
     drift(host, "")
-    host.mount.set_masks("L3:0=7ff")
+    full = host.machine.full
+    host.mount.set_masks(f"L3:0={full:x}")
     drift(host, "")
     assert host.caller.call("Reconcile") == [0]
     assert [signal for signal in host.caller.signals_so_far() if signal.member == "Drift"] == []
-    assert host.mount.masks() == {0: FULL & ~0b11, 1: FULL}
+    assert host.mount.masks() == host.machine.everywhere(full) | {0: full & ~0b11}
 
 
 def test_a_foreign_group_comes_and_goes(host: Host) -> None:
@@ -126,20 +132,21 @@ def test_a_foreign_group_whose_name_is_not_utf_8(host: Host) -> None:
     name = os.fsencode(host.mount.root) + b"/\xff\xfe"
     os.mkdir(name)
     try:
-        while host.caller.get("ClosidsFree") != 6:
+        while host.caller.get("ClosidsFree") != host.machine.closids - 2:
             host.caller.signal("PropertiesChanged")
         with open(name + b"/schemata", "w") as schemata:
-            schemata.write("L3:0=1;1=1\n")
+            schemata.write(f"{host.machine.line(1)}\n")
         host.caller.call("Reconcile")
         host.caller.reserve("a", "size=1ways")
         with refused(host, RDTD_ERROR + "NoSpace", r"group '\udcff\udcfe' 1"):
-            host.caller.reserve("b", "size=10ways")
+            host.caller.reserve("b", f"size={host.machine.ways - 1}ways")
     finally:
         os.rmdir(name)
-    while host.caller.get("ClosidsFree") != 6:
+    while host.caller.get("ClosidsFree") != host.machine.closids - 2:
         host.caller.signal("PropertiesChanged")
 
 
+@hotplug
 def test_a_domain_goes_and_comes_back_with_full_masks(host: Host) -> None:
     host.caller.reserve("a", "size=2ways")
     before = host.mount.dump()
@@ -155,13 +162,14 @@ def test_a_domain_goes_and_comes_back_with_full_masks(host: Host) -> None:
     members = [signal.member for signal in host.caller.signals_so_far()]
     assert members.count("InterfacesRemoved") == 1
     host.control("online L3 1")
-    assert host.mount.masks("rdtd.a")[1] == FULL
+    assert host.mount.masks("rdtd.a")[1] == host.machine.full
     host.caller.call("Reconcile")
     assert host.mount.dump() == before
     assert host.caller.get("State") == "ready"
     assert [row[1] for row in host.caller.free()] == [0, 1]
 
 
+@hotplug
 def test_a_cpu_of_a_reservation_goes_and_comes_back(host: Host) -> None:
     host.caller.reserve("a", "size=2ways,cache-id=0", cpus=("s", "3-4"))
     host.control("offline cpu 4")
@@ -176,7 +184,7 @@ def test_the_lock_of_others_delays_changes_and_nothing_else(host: Host) -> None:
     body = encode("ssa{sv}", ["a", "size=1ways", {}])
     with lock_held(host):
         host.caller.client._send(messages.call(4000, NAME, PATH, MANAGER, "ReserveSpec", body))
-        assert len(host.caller.free()) == 2
+        assert len(host.caller.free()) == len(host.machine.cache_ids)
         assert host.caller.reservations() == []
         assert host.mount.groups() == []
     assert host.caller.signal("ReservationAdded").arguments[0] == "a"
@@ -188,6 +196,7 @@ def test_readers_of_resctrl_delay_changes_but_no_dry_run(host: Host) -> None:
     assert host.caller.reserve("a", "size=1ways")
 
 
+@with_counts
 def test_no_turn_is_left_over(host: Host, threads: Threads) -> None:
     """After whatever happened, an idle rdtd does nothing."""
     host.caller.reserve("a", "size=1ways", processes=("au", [threads.pid]))
@@ -204,7 +213,7 @@ def test_changes_in_a_burst(host: Host, number: int) -> None:
     host.caller.reserve("b", "size=2ways")
     before = host.mount.dump()
     for _ in range(10):
-        host.mount.set_masks("L3:0=7ff", "rdtd.a")
+        host.mount.set_masks(f"L3:0={host.machine.full:x}", "rdtd.a")
         with suppress(FileExistsError):
             (host.mount.root / "rdtd.x").mkdir()
         host.mount.set_masks("L3:1=1", "rdtd.b")

@@ -15,7 +15,11 @@ from rdtd.bus import message as messages
 from rdtd.bus.client import BusError, Rule
 from rdtd.bus.wire import encode
 from rdtd.simulator.process import SimulatorProcess
+from tests.conformance.real import Real
 from tests.conftest import StartDaemon
+from tests.daemon.conftest import IS_REAL
+from tests.daemon.machine import read_machine
+from tests.daemon.simulated import simulated, with_faults
 from tests.support.caller import MANAGER, NAME, PATH, RDTD_ERROR, Caller
 from tests.support.daemon import Daemon
 from tests.support.mount import Mount
@@ -24,25 +28,49 @@ from tests.support.private_bus import PrivateBus
 
 BUS = "org.freedesktop.DBus"
 
-
-@pytest.fixture(scope="module")
-def bus() -> Iterator[PrivateBus]:
-    with PrivateBus() as running:
-        yield running
+beside_the_kernel = simulated("resctrl has no part in it")
+other_mounts = simulated("resctrl is in another directory")
+own_bus = simulated("the bus is ended")
 
 
 @pytest.fixture(scope="module")
-def simulator() -> Iterator[SimulatorProcess]:
-    with SimulatorProcess() as running:
-        yield running
+def address() -> Iterator[str]:
+    """Of the bus on which rdtd is started."""
+    if IS_REAL:
+        yield "system"
+    else:
+        with PrivateBus() as running:
+            yield running.address
+
+
+@pytest.fixture(scope="module")
+def mounted(request: pytest.FixtureRequest) -> Iterator[Real | SimulatorProcess]:
+    if IS_REAL:
+        kernel: Real = request.getfixturevalue("kernel")
+        kernel.reset(())
+        yield kernel
+    else:
+        with SimulatorProcess() as running:
+            yield running
 
 
 @pytest.fixture
-def command(bus: PrivateBus, simulator: SimulatorProcess, tmp_path: Path) -> list[str]:
+def simulator(mounted: Real | SimulatorProcess) -> SimulatorProcess:
+    assert isinstance(mounted, SimulatorProcess)
+    return mounted
+
+
+@pytest.fixture(scope="module")
+def closids(mounted: Real | SimulatorProcess) -> int:
+    return read_machine(str(mounted.root), str(mounted.sysfs)).closids
+
+
+@pytest.fixture
+def command(address: str, mounted: Real | SimulatorProcess, tmp_path: Path) -> list[str]:
     """How rdtd is started here; options that are added override these."""
     return [
-        *(sys.executable, "-m", "rdtd.daemon", "--bus", bus.address),
-        *("--root", simulator.root, "--sysfs", simulator.sysfs, "--state-dir", str(tmp_path / "run")),
+        *(sys.executable, "-m", "rdtd.daemon", "--bus", address),
+        *("--root", str(mounted.root), "--sysfs", str(mounted.sysfs), "--state-dir", str(tmp_path / "run")),
     ]
 
 
@@ -99,21 +127,21 @@ def fails(command: Sequence[str], *texts: str, **environment: str) -> None:
         assert text in line
 
 
-def test_what_the_service_manager_is_told(command: list[str], bus: PrivateBus) -> None:
+def test_what_the_service_manager_is_told(command: list[str], address: str, closids: int) -> None:
     with running(command, WATCHDOG_USEC="100000") as (process, notified):
-        assert "STATUS=0 reservations, 7 more possible" in notified.said
+        assert f"STATUS=0 reservations, {closids - 1} more possible" in notified.said
         notified.wait_for("WATCHDOG=1")
-        with Caller(bus.address) as caller:
+        with Caller(address) as caller:
             caller.reserve("a", "size=1ways")
-            notified.wait_for("STATUS=1 reservation, 6 more possible")
+            notified.wait_for(f"STATUS=1 reservation, {closids - 2} more possible")
             caller.release("a")
             caller.client.call(BUS, "/", BUS, "GetNameOwner", "s", NAME)
         ended(process)
         notified.wait_for("STOPPING=1")
 
 
-def test_ready_means_that_the_name_is_there(command: list[str], bus: PrivateBus) -> None:
-    with running(command) as (process, _), Caller(bus.address) as caller:
+def test_ready_means_that_the_name_is_there(command: list[str], address: str) -> None:
+    with running(command) as (process, _), Caller(address) as caller:
         assert caller.get("State") == "ready"
         ended(process)
 
@@ -125,11 +153,11 @@ def test_a_watchdog_for_another_process(command: list[str]) -> None:
         assert "WATCHDOG=1" not in notified.said
 
 
-@pytest.mark.parametrize("address", ["/nonexistent/socket", "@rdtd-test-nobody-listens", "nonsense"])
-def test_nobody_listens_at_the_notify_socket(command: list[str], bus: PrivateBus, address: str) -> None:
-    with Caller(bus.address) as caller:
+@pytest.mark.parametrize("notify", ["/nonexistent/socket", "@rdtd-test-nobody-listens", "nonsense"])
+def test_nobody_listens_at_the_notify_socket(command: list[str], address: str, notify: str) -> None:
+    with Caller(address) as caller:
         caller.client.subscribe(Rule(BUS, BUS, "NameOwnerChanged", arg0=NAME))
-        environment = os.environ | {"NOTIFY_SOCKET": address}
+        environment = os.environ | {"NOTIFY_SOCKET": notify}
         process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
         try:
             caller.signal("NameOwnerChanged")
@@ -138,12 +166,13 @@ def test_nobody_listens_at_the_notify_socket(command: list[str], bus: PrivateBus
             ended(process)
 
 
+@with_faults
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_calls_under_way_are_answered_at_the_end(
-    command: list[str], bus: PrivateBus, simulator: SimulatorProcess, number: signal.Signals
+    command: list[str], address: str, simulator: SimulatorProcess, number: signal.Signals
 ) -> None:
     simulator.control("delay mkdir * 0.02 always")
-    with running(command) as (process, _), Caller(bus.address) as caller:
+    with running(command) as (process, _), Caller(address) as caller:
         client = caller.client
         serials = range(1001, 1041)
         for serial in serials:
@@ -165,7 +194,7 @@ def test_calls_under_way_are_answered_at_the_end(
         assert "Traceback" not in process.stderr.read()
     simulator.control("clear")
     # What was answered is there, and what was not is whole or absent.
-    with running(command) as (process, _), Caller(bus.address) as caller:
+    with running(command) as (process, _), Caller(address) as caller:
         names = set(caller.names())
         assert {f"n{serial}" for serial, error in answered.items() if not error} <= names
         assert set(Mount(simulator).groups()) == {f"rdtd.{name}" for name in names}
@@ -185,15 +214,16 @@ def test_no_bus(command: list[str], tmp_path: Path) -> None:
     )
 
 
-def test_the_name_is_taken(command: list[str], bus: PrivateBus, simulator: SimulatorProcess) -> None:
-    with Caller(bus.address) as caller:
+def test_the_name_is_taken(command: list[str], address: str, mounted: Real | SimulatorProcess) -> None:
+    with Caller(address) as caller:
         caller.client.call(BUS, "/", BUS, "RequestName", "su", NAME, 0)
-        group = Path(simulator.root, "rdtd.its")
+        group = Path(mounted.root, "rdtd.its")
         group.mkdir()
         fails(command, "the bus name org.rdtd1 is taken")
         group.rmdir()  # the other's groups were left alone
 
 
+@beside_the_kernel
 def test_the_bus_forbids_the_name(command: list[str], tmp_path: Path) -> None:
     policy = tmp_path / "none.conf"
     policy.write_text("<busconfig></busconfig>")
@@ -217,14 +247,16 @@ def test_a_state_file_that_cannot_be_read(command: list[str], tmp_path: Path) ->
     fails(command, f"cannot read {tmp_path}/run/state.json: Is a directory")
 
 
+@beside_the_kernel
 def test_a_simulator_that_cannot_be(command: list[str], tmp_path: Path) -> None:
     without_root = [*command[:5], "--simulate=vax"]
     fails(without_root, "cannot simulate: there is no preset 'vax'; there are xeon,")
     fails([*command[:5], "--simulate", "--root", str(tmp_path / "none")], "cannot simulate", "none")
 
 
-def test_simulate_sets_everything_up(command: list[str], bus: PrivateBus) -> None:
-    with running([*command[:5], "--simulate=amd"]) as (process, _), Caller(bus.address) as caller:
+@beside_the_kernel
+def test_simulate_sets_everything_up(command: list[str], address: str) -> None:
+    with running([*command[:5], "--simulate=amd"]) as (process, _), Caller(address) as caller:
         root = caller.get("Root")
         assert len(caller.free()) == 8
         caller.reserve("a", "size=1ways")
@@ -243,6 +275,7 @@ CONFIGURATIONS = [
 ]
 
 
+@beside_the_kernel
 @pytest.mark.parametrize(("text", "told"), CONFIGURATIONS, ids=range(len(CONFIGURATIONS)))
 def test_a_configuration_that_is_none(command: list[str], tmp_path: Path, text: str, told: str) -> None:
     file = tmp_path / "rdtd.conf"
@@ -250,14 +283,18 @@ def test_a_configuration_that_is_none(command: list[str], tmp_path: Path, text: 
     fails([*command, "--config", str(file)], str(file), told)
 
 
+@beside_the_kernel
 def test_a_configuration_that_is_missing(command: list[str], tmp_path: Path) -> None:
-    fails([*command, "--config", f"{tmp_path}/none.conf"], f"{tmp_path}/none.conf: cannot be read: No such file")
+    fails(
+        [*command, "--config", f"{tmp_path}/none.conf"], f"{tmp_path}/none.conf: cannot be read: No such file"
+    )
 
 
-def test_options_of_a_newer_rdtd(command: list[str], tmp_path: Path, bus: PrivateBus) -> None:
+@beside_the_kernel
+def test_options_of_a_newer_rdtd(command: list[str], tmp_path: Path, address: str) -> None:
     file = tmp_path / "rdtd.conf"
     file.write_text("# comment\n[Manager]\nColour=red\nDefaultGroupMinimum=9ways\n[Later]\nForeignGroups=x\n")
-    with running([*command, "--config", str(file)]) as (process, _), Caller(bus.address) as caller:
+    with running([*command, "--config", str(file)]) as (process, _), Caller(address) as caller:
         with pytest.raises(BusError, match="the default group keeps 9"):
             caller.reserve("a", "size=3ways")
         said = ended(process)
@@ -265,18 +302,20 @@ def test_options_of_a_newer_rdtd(command: list[str], tmp_path: Path, bus: Privat
     assert f"rdtd: warning: {file}:6: unknown section [Later] is ignored" in said
 
 
-def test_lines_for_whoever_is_not_the_journal(command: list[str], tmp_path: Path) -> None:
+def test_lines_for_whoever_is_not_the_journal(command: list[str], closids: int) -> None:
     with running(command, JOURNAL_STREAM="1:2") as (process, _):
         said = ended(process)
-    assert said.splitlines()[-1] == "rdtd: ready on the given bus: 0 reservations, 7 more possible"
+    bus, more = "system" if IS_REAL else "given", closids - 1
+    assert said.splitlines()[-1] == f"rdtd: ready on the {bus} bus: 0 reservations, {more} more possible"
 
 
-def test_resctrl_comes_later_and_goes(command: list[str], bus: PrivateBus, tmp_path: Path) -> None:
+@other_mounts
+def test_resctrl_comes_later_and_goes(command: list[str], address: str, tmp_path: Path) -> None:
     directory = tmp_path / "resctrl"
     directory.mkdir()
     with (
         running([*command, "--root", str(directory)]) as (process, notified),
-        Caller(bus.address) as caller,
+        Caller(address) as caller,
     ):
         assert f"STATUS=Waiting for resctrl at {directory}" in notified.said
         assert caller.get("State") == "unmounted"
@@ -308,12 +347,14 @@ def test_resctrl_comes_later_and_goes(command: list[str], bus: PrivateBus, tmp_p
         ended(process)
 
 
-def test_an_empty_directory_is_no_resctrl(command: list[str], bus: PrivateBus, tmp_path: Path) -> None:
-    with running([*command, "--root", str(tmp_path)]) as (process, _), Caller(bus.address) as caller:
+@other_mounts
+def test_an_empty_directory_is_no_resctrl(command: list[str], address: str, tmp_path: Path) -> None:
+    with running([*command, "--root", str(tmp_path)]) as (process, _), Caller(address) as caller:
         assert caller.get("State") == "unmounted"
         ended(process)
 
 
+@other_mounts
 def test_a_mount_that_cannot_be_understood(command: list[str], tmp_path: Path) -> None:
     directory = tmp_path / "resctrl"
     directory.mkdir()
@@ -322,6 +363,7 @@ def test_a_mount_that_cannot_be_understood(command: list[str], tmp_path: Path) -
     fails([*command, "--root", str(directory)], text, "'L3:0=zz'")
 
 
+@own_bus
 def test_the_bus_goes_away_and_comes_back(start_daemon: StartDaemon) -> None:
     daemon = start_daemon()
     with Caller(daemon.address) as before:
@@ -345,6 +387,7 @@ def test_the_bus_goes_away_and_comes_back(start_daemon: StartDaemon) -> None:
     assert "Traceback" not in log
 
 
+@own_bus
 def test_a_stop_without_a_bus(start_daemon: StartDaemon) -> None:
     daemon: Daemon = start_daemon()
     daemon.bus.end()

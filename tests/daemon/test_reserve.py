@@ -3,21 +3,30 @@
 import pytest
 
 from tests.daemon.conftest import Host
-from tests.daemon.refusal import refused
+from tests.daemon.machine import Machine
+from tests.daemon.refusal import nothing_written, refused
+from tests.daemon.simulated import with_counts
 from tests.support.caller import MANAGER, PATH, RDTD_ERROR, BusError
-
-XEON_WAY = 2359296
-FULL = 0x7FF
 
 
 def test_a_reservation_is_a_group_with_ways_of_its_own(host: Host) -> None:
     granted = host.caller.reserve("VM-A.vcpu-2", "type=both,size=5mb,cacheid=0")
+    machine = host.machine
+    ways = machine.ways_for(5 << 20)
+    mask = (1 << ways) - 1
     assert granted == [
-        {"type": "both", "level": 3, "cache-id": 0, "mask": 0b111, "size": 3 * XEON_WAY, "ways": 3}
+        {
+            "type": "both",
+            "level": 3,
+            "cache-id": 0,
+            "mask": mask,
+            "size": machine.bytes_of(ways),
+            "ways": ways,
+        }
     ]
     assert host.mount.groups() == ["rdtd.VM-A.vcpu-2"]
-    assert host.mount.masks("rdtd.VM-A.vcpu-2") == {0: 0b111, 1: FULL}
-    assert host.mount.masks() == {0: FULL & ~0b111, 1: FULL}
+    assert host.mount.masks("rdtd.VM-A.vcpu-2") == machine.everywhere(machine.full) | {0: mask}
+    assert host.mount.masks() == machine.everywhere(machine.full) | {0: machine.full & ~mask}
 
 
 def test_reserve_takes_regions_as_dictionaries(host: Host) -> None:
@@ -25,21 +34,26 @@ def test_reserve_takes_regions_as_dictionaries(host: Host) -> None:
         "two",
         [
             {"type": ("s", "both"), "level": ("u", 3), "cache-id": ("u", 1), "ways": ("u", 2)},
-            {"cache-id": ("u", 0), "percent": ("u", 10)},
+            {"cache-id": ("u", 0), "percent": ("u", 15)},
         ],
     )
     assert path == f"{PATH}/reservation/two"
-    assert [(one["cache-id"], one["ways"]) for one in granted] == [(0, 2), (1, 2)]
-    assert host.mount.masks("rdtd.two") == {0: 0b11, 1: 0b11}
+    machine = host.machine
+    ways = -(-15 * machine.ways // 100)
+    assert [(one["cache-id"], one["ways"]) for one in granted] == [(0, ways), (1, 2)]
+    masks = {0: (1 << ways) - 1, 1: 0b11}
+    assert host.mount.masks("rdtd.two") == machine.everywhere(machine.full) | masks
 
 
 def test_without_a_cache_id_every_cache_of_the_level(host: Host) -> None:
     granted = host.caller.reserve("all", "size=2ways")
-    assert [(one["cache-id"], one["mask"]) for one in granted] == [(0, 0b11), (1, 0b11)]
+    assert [(one["cache-id"], one["mask"]) for one in granted] == [
+        (cache_id, 0b11) for cache_id in host.machine.cache_ids
+    ]
 
 
 def test_any_takes_the_cache_where_it_fits(host: Host) -> None:
-    host.caller.reserve("first", "size=9ways,cache-id=0")
+    host.caller.reserve("first", f"size={host.machine.ways - 2}ways,cache-id=0")
     [one] = host.caller.reserve_regions("any", [{"cache-id": ("s", "any"), "ways": ("u", 4)}])[1]
     assert one["cache-id"] == 1
 
@@ -72,15 +86,14 @@ def test_resize_keeps_the_place_and_answers_what_is_granted(host: Host) -> None:
     )
     assert [one["mask"] for one in granted] == [0b11111]
     assert host.mount.masks("rdtd.a")[0] == 0b11111
-    assert host.mount.masks()[0] == FULL & ~0b11111
+    assert host.mount.masks()[0] == host.machine.full & ~0b11111
     assert host.caller.get("Granted", f"{PATH}/reservation/a", "org.rdtd1.Reservation") == granted
 
 
 def test_the_same_call_again_gets_the_same_answer_and_writes_nothing(host: Host) -> None:
     first = host.caller.reserve_regions("a", [{"ways": ("u", 2)}])
-    host.mount.forget_operations()
-    assert host.caller.reserve_regions("a", [{"ways": ("u", 2)}]) == first
-    assert host.mount.changes() == {}
+    with nothing_written(host):
+        assert host.caller.reserve_regions("a", [{"ways": ("u", 2)}]) == first
 
 
 @pytest.mark.parametrize(
@@ -100,11 +113,8 @@ def test_a_name_that_is_taken(host: Host, spec: str, options: dict[str, tuple[st
 
 
 def test_a_dry_run_answers_and_changes_nothing(host: Host) -> None:
-    before = host.mount.dump()
-    host.mount.forget_operations()
-    path, granted = host.caller.reserve_regions("a", [{"ways": ("u", 4)}], {"dry-run": ("b", True)})
-    assert host.mount.changes() == {}
-    assert host.mount.dump() == before
+    with nothing_written(host):
+        path, granted = host.caller.reserve_regions("a", [{"ways": ("u", 4)}], {"dry-run": ("b", True)})
     assert host.caller.reservations() == []
     assert host.caller.reserve_regions("a", [{"ways": ("u", 4)}]) == [path, granted]
 
@@ -114,7 +124,7 @@ def test_a_dry_run_of_resize(host: Host) -> None:
     before = host.mount.dump()
     wish = [{"ways": ("u", 5)}]
     [granted] = host.caller.call("Resize", "saa{sv}a{sv}", "a", wish, {"dry-run": ("b", True)})
-    assert [one["ways"] for one in granted] == [5, 5]
+    assert {one["ways"] for one in granted} == {5}
     assert host.mount.dump() == before
     assert host.caller.call("Resize", "saa{sv}a{sv}", "a", wish, {}) == [granted]
 
@@ -122,10 +132,13 @@ def test_a_dry_run_of_resize(host: Host) -> None:
 def test_the_largest_that_is_told_is_granted_and_one_way_more_is_not(host: Host) -> None:
     host.caller.reserve("a", "size=3ways,cache-id=0")
     largest = host.caller.free()[0][5]
+    ways = host.machine.ways - 4
+    assert largest == host.machine.bytes_of(ways)
     with refused(
         host,
         RDTD_ERROR + "NoSpace",
-        "L3 cache 0: 8 ways (18 MiB) asked, the largest free run is 7 ways",
+        f"L3 cache 0: {ways + 1} ways (",
+        f" asked, the largest free run is {ways} ways",
         "reservations hold 3, the default group keeps 1",
     ):
         host.caller.reserve("b", f"size={largest + 1},cache-id=0")
@@ -146,7 +159,13 @@ def test_signals_of_a_reservations_life(host: Host) -> None:
     assert signals["InterfacesRemoved"].arguments == [path, ["org.rdtd1.Reservation"]]
 
 
+def free_mask(machine: Machine, reserved: int) -> int:
+    """What is free beside the lowest ways: all but the highest way, which the default group keeps."""
+    return machine.full >> 1 & ~reserved
+
+
 def test_properties_that_change_are_told(host: Host) -> None:
+    machine = host.machine
     host.caller.signals_so_far()
     host.caller.reserve("a", "size=2ways,cache-id=0")
     changed = {
@@ -157,10 +176,10 @@ def test_properties_that_change_are_told(host: Host) -> None:
     assert changed == {
         PATH: {"NReservations": 1, "ClosidsFree": host.caller.get("ClosidsFree")},
         f"{PATH}/cache/l3_0": {
-            "FreeMask": 0x3FC,
+            "FreeMask": free_mask(machine, 0b11),
             "ReservedMask": 0b11,
-            "SharedMask": 0x7FC,
-            "Largest": 8 * XEON_WAY,
+            "SharedMask": machine.full & ~0b11,
+            "Largest": machine.bytes_of(machine.ways - 3),
         },
     }
     host.caller.call("Resize", "saa{sv}a{sv}", "a", [{"cache-id": ("u", 0), "ways": ("u", 3)}], {})
@@ -172,19 +191,17 @@ def test_properties_that_change_are_told(host: Host) -> None:
 
 def test_list_free_has_a_row_for_each_cache(host: Host) -> None:
     host.caller.reserve("a", "size=2ways,cache-id=0")
-    assert host.caller.free() == [
-        [
-            3,
-            cache_id,
-            11 * XEON_WAY,
-            XEON_WAY,
-            free.bit_count() * XEON_WAY,
-            free.bit_count() * XEON_WAY,
-            free,
-            {"reserved-mask": held, "foreign-mask": 0, "shared-mask": FULL & ~held, "shareable-mask": 0x600},
-        ]
-        for cache_id, free, held in ((0, 0x3FC, 0b11), (1, 0x3FF, 0))
-    ]
+    machine = host.machine
+
+    def row(cache_id: int, reserved: int) -> list[object]:
+        mask = free_mask(machine, reserved)
+        free = machine.bytes_of(mask.bit_count())
+        more = {"reserved-mask": reserved, "foreign-mask": 0}
+        more |= {"shared-mask": machine.full & ~reserved, "shareable-mask": machine.shareable}
+        return [3, cache_id, machine.size, machine.way_size, free, free, mask, more]
+
+    held = machine.everywhere(0) | {0: 0b11}
+    assert host.caller.free() == [row(cache_id, reserved) for cache_id, reserved in held.items()]
 
 
 def test_list_reservations_and_get_reservation(host: Host) -> None:
@@ -210,11 +227,11 @@ def test_list_reservations_and_get_reservation(host: Host) -> None:
 
 def test_reconcile_finds_nothing_to_do(host: Host) -> None:
     host.caller.reserve("a", "size=1ways")
-    host.mount.forget_operations()
-    assert host.caller.call("Reconcile") == [0]
-    assert host.mount.changes() == {}
+    with nothing_written(host):
+        assert host.caller.call("Reconcile") == [0]
 
 
+@with_counts
 def test_own_writes_cause_no_second_round(host: Host) -> None:
     host.caller.reserve("a", "size=1ways")
     host.mount.forget_operations()
@@ -240,7 +257,7 @@ def test_the_managers_properties(host: Host) -> None:
         "Root": host.daemon.root,
         "State": "ready",
         "Cdp": False,
-        "ClosidsTotal": 8,
+        "ClosidsTotal": host.machine.closids,
         "ClosidsFree": total - 1,
         "NReservations": 0,
     }

@@ -4,8 +4,11 @@ import pytest
 
 from tests.daemon.conftest import Host
 from tests.daemon.refusal import refused
+from tests.daemon.simulated import with_faults
 from tests.support.caller import RDTD_ERROR, BusError
 from tests.support.threads import Threads
+
+pytestmark = with_faults
 
 REFUSED = RDTD_ERROR + "KernelRefused"
 FULL = 0x7FF

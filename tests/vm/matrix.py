@@ -24,11 +24,14 @@ QUICK_LIMIT = 1800.0
 """The same for the quick form, around which there may be another limit: even one after the other, its guests
 end within an hour."""
 
-CONFORMANCE, SYSTEM, TOOLS, INSTALLED = SUITES = ("conformance", "system", "tools", "installed")
+SUITES = ("conformance", "daemon", "system", "tools", "installed")
 """The suites, as guest_files/suites knows them."""
 
+CONFORMANCE, DAEMON, SYSTEM, TOOLS, INSTALLED = SUITES
+
 SHARED = (CONFORMANCE, SYSTEM, TOOLS)
-"""Those that can have one boot together. The other is about rdtd's package, installed before the boot."""
+"""Those that can have one boot together on any CPU. `installed` is about rdtd's package, installed before the
+boot; `daemon` asks for two L3 and four CPUs."""
 
 BEFORE_BOOT = project.CHECKOUT / "tests/installed/before-boot"
 """Installs the package in the guest."""
@@ -66,17 +69,17 @@ FULL = tuple(
     Guest(kernel, cpu, suites)
     for kernel in KERNELS
     for cpu, suites in (
-        ("intel-20", SHARED),
+        ("intel-20", (*SHARED, DAEMON)),
         ("intel-20", (INSTALLED,)),
         ("intel-11", SHARED),
         ("intel-l2", (CONFORMANCE, SYSTEM)),
-        ("amd", SHARED),
+        ("amd", (*SHARED, DAEMON)),
         ("amd-libvirt", (TOOLS,)),
     )
 )
 """Everything. libvirt's domains need a CPU without bandwidth allocation; see cpus.py."""
 
-QUICK = (Guest("6.12", "intel-20", SHARED), Guest("6.1", "amd", SHARED))
+QUICK = (Guest("6.12", "intel-20", (*SHARED, DAEMON)), Guest("6.1", "amd", (*SHARED, DAEMON)))
 """Both kernels, both vendors, CDP, contiguous and sparse masks."""
 
 
