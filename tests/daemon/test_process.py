@@ -24,6 +24,7 @@ from tests.support.caller import MANAGER, NAME, PATH, RDTD_ERROR, Caller
 from tests.support.daemon import Daemon
 from tests.support.mount import Mount
 from tests.support.notify_socket import NotifySocket
+from tests.support.patience import PATIENCE
 from tests.support.private_bus import PrivateBus
 
 BUS = "org.freedesktop.DBus"
@@ -95,7 +96,7 @@ def wait_until_ready(process: "subprocess.Popen[str]", notified: NotifySocket) -
     end = os.pidfd_open(process.pid)
     try:
         while "READY=1" not in notified.said:
-            readable, _, _ = select.select([notified.fileno(), end], [], [], 60)
+            readable, _, _ = select.select([notified.fileno(), end], [], [], PATIENCE)
             if notified.fileno() in readable:
                 notified.wait_for_any()
             else:
@@ -108,7 +109,7 @@ def wait_until_ready(process: "subprocess.Popen[str]", notified: NotifySocket) -
 def ended(process: "subprocess.Popen[str]", status: int = 0) -> str:
     """SIGTERM; what it said on stderr."""
     process.terminate()
-    said = process.communicate(timeout=60)[1]
+    said = process.communicate(timeout=PATIENCE)[1]
     assert process.returncode == status, said
     assert "Traceback" not in said
     return said
@@ -117,7 +118,7 @@ def ended(process: "subprocess.Popen[str]", status: int = 0) -> str:
 def fails(command: Sequence[str], *texts: str, **environment: str) -> None:
     """It ends with status 1 and one line about it, which has these texts."""
     done = subprocess.run(
-        command, capture_output=True, text=True, timeout=60, env=os.environ | environment, check=False
+        command, capture_output=True, text=True, timeout=PATIENCE, env=os.environ | environment, check=False
     )
     assert done.returncode == 1, done.stderr
     *before, line = done.stderr.splitlines()
@@ -189,7 +190,7 @@ def test_calls_under_way_are_answered_at_the_end(
                 answered[reply.reply_serial] = reply.error_name
         allowed = {"", RDTD_ERROR + "NotReady", RDTD_ERROR + "NoClosid", RDTD_ERROR + "NoSpace"}
         assert set(answered.values()) <= allowed
-        assert process.wait(60) == 0
+        assert process.wait(PATIENCE) == 0
         assert process.stderr is not None
         assert "Traceback" not in process.stderr.read()
     simulator.control("clear")

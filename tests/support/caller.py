@@ -4,6 +4,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from rdtd.bus.client import BusError, Client, Rule, Signal
+from tests.support.patience import PATIENCE
 
 NAME = "org.rdtd1"
 PATH = "/org/rdtd1"
@@ -73,7 +74,7 @@ class Caller:
         """Lets every signal of rdtd come in."""
         self.client.subscribe(Rule(NAME))
 
-    def signal(self, member: str, patience: float = 30) -> Signal:
+    def signal(self, member: str, patience: float = PATIENCE) -> Signal:
         """The next signal of that name; those that come before it are dropped. Raises AssertionError."""
         while True:
             signal = self.client.next_signal(patience)

@@ -14,6 +14,7 @@ from typing import Self
 
 from rdtd.simulator.process import SimulatorProcess
 from tests.support.notify_socket import NotifySocket
+from tests.support.patience import PATIENCE
 from tests.support.private_bus import PrivateBus
 
 
@@ -66,7 +67,7 @@ class DaemonProcess:
                     selector.register(ended, selectors.EVENT_READ, "ended")
                     selector.register(notified, selectors.EVENT_READ, "said")
                     while "READY=1" not in notified.said:
-                        events = {key.data for key, _ in selector.select(60)}
+                        events = {key.data for key, _ in selector.select(PATIENCE)}
                         if "said" in events:
                             notified.wait_for_any()
                         elif "ended" in events or not events:
@@ -91,7 +92,7 @@ class DaemonProcess:
         """SIGTERM; the exit status."""
         assert self.process is not None
         self.process.terminate()
-        status = self.process.wait(60)
+        status = self.process.wait(PATIENCE)
         self.process = None
         return status
 
@@ -99,14 +100,14 @@ class DaemonProcess:
         """SIGKILL."""
         assert self.process is not None
         self.process.kill()
-        self.process.wait(60)
+        self.process.wait(PATIENCE)
         self.process = None
 
     def close(self) -> None:
         """Ends everything."""
         if self.process is not None:
             self.process.terminate()
-            self.process.wait(60)
+            self.process.wait(PATIENCE)
         self._stack.close()
 
     def __enter__(self) -> Self:

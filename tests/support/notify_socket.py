@@ -6,11 +6,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from tests.support.patience import PATIENCE
+
 
 class NotifySocket:
     """Give `path` to a process as NOTIFY_SOCKET, then wait for what it says."""
 
-    def __init__(self, patience: float = 60, path: Path | None = None) -> None:
+    def __init__(self, patience: float = PATIENCE, path: Path | None = None) -> None:
         """`path`: where it is to be, in place of a directory of its own."""
         self._directory = tempfile.TemporaryDirectory(prefix="notify-")
         self.path = str(path or Path(self._directory.name) / "socket")
