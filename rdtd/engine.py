@@ -126,6 +126,16 @@ class Engine:
                 work(snapshot).close()
             return wanted
 
+    def check(self) -> tuple[Drift, ...]:
+        """Every difference between what is wanted and what is there, all of it read anew. Changes nothing."""
+        self._forget_turn()
+        self.snapshot = None
+        with self._locked(exclusive=False):
+            snapshot = self._observe()
+            _, adopted, repairs = self._compare(snapshot)
+            self.restless = bool(adopted or repairs)
+            return drifts(adopted, repairs, snapshot)
+
     def _compare(self, snapshot: Snapshot) -> tuple[Wanted, tuple[Adopted, ...], Plan]:
         """What is wanted after what was done from outside, and what has to be repaired."""
         if self._settled is not None and self._settled[0] is self.wanted and self._settled[1] is snapshot:

@@ -82,7 +82,7 @@ async def test_a_cancelled_call_ends_its_turn(
     simulator.control("delay mkdir rdtd.a 0.1")
     call = asyncio.create_task(manager.reserve(request("a")))
     await asyncio.sleep(0)
-    assert manager._one_at_a_time.locked()
+    assert manager._turns.one_at_a_time.locked()
     waiting = asyncio.create_task(manager.reserve(request("b")))
     await asyncio.sleep(0)
     call.cancel()
