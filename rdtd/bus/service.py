@@ -17,6 +17,7 @@ from rdtd.bus.exported.manager import ManagerObject
 from rdtd.bus.exported.reservation import ReservationObject
 from rdtd.bus.interface import load
 from rdtd.bus.objects import ObjectTree
+from rdtd.bus.values import drift_row
 from rdtd.bus.wire import Encoded, encode
 from rdtd.core.errors import NotMounted
 from rdtd.core.limits import Limits
@@ -80,7 +81,9 @@ class Service:
 
     def use(self, limits: Limits) -> None:
         """Holds callers to these limits from now on. (That of messages is the next connection's.)"""
-        self.limits = self.access.limits = limits
+        self.limits = limits
+        if self._connection is not None:
+            self.access.limits = limits
 
     async def close(self) -> None:
         """Answers the calls that are running with an error, and leaves the bus."""
@@ -143,8 +146,7 @@ class Service:
         for name in sorted(after.reservations.keys() - before.reservations.keys()):
             self.tree.emit(MANAGER_PATH, _MANAGER.name, "ReservationAdded", name, reservation_path(name))
         for drift in published.drifts:
-            details = {key: ("s", _printable(value)) for key, value in drift.details.items()}
-            self.tree.emit(MANAGER_PATH, _MANAGER.name, "Drift", _printable(drift.group), drift.kind, details)
+            self.tree.emit(MANAGER_PATH, _MANAGER.name, "Drift", *drift_row(drift))
 
     def _follow(self, before: Public, after: Public) -> None:
         """Objects come and go with what they stand for; the others tell what changed."""
@@ -203,11 +205,6 @@ def _free_row(view: CacheView) -> list[Any]:
             "shareable-mask": ("t", view.cache.shareable),
         },
     ]
-
-
-def _printable(text: str) -> str:
-    """Names of foreign groups may be any bytes; D-Bus strings are UTF-8."""
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 _PROPERTIES: dict[str, Callable[[Public], Any]] = {

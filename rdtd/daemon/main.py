@@ -16,7 +16,7 @@ from rdtd.config import Config, ConfigError, load
 from rdtd.daemon import options as command_line
 from rdtd.daemon.checking import check
 from rdtd.daemon.configuration import Configuration
-from rdtd.daemon.serving import serve
+from rdtd.daemon.serving import Server
 from rdtd.daemon.telling import refused
 from rdtd.dropins import DIRECTORIES
 from rdtd.engine import Engine
@@ -75,7 +75,21 @@ def _run(options: argparse.Namespace, stack: ExitStack) -> int:
     settings = configuration.now.settings
     engine = Engine(mount, store, settings.policy, wanted, watch.drain)
     manager = Manager(engine, Threads(), watch.pending, settings.limits.lock_timeout)
-    return asyncio.run(serve(manager, watch, options.bus, configuration))
+    return asyncio.run(_serve(manager, watch, configuration, options))
+
+
+async def _serve(
+    manager: Manager, watch: Watch, configuration: Configuration, options: argparse.Namespace
+) -> int:
+    server = Server(
+        manager,
+        watch,
+        configuration,
+        options.bus,
+        cgroups=options.cgroups,
+        mount_command=options.mount_command,
+    )
+    return await server.serve()
 
 
 def _simulate(options: argparse.Namespace, stack: ExitStack) -> tuple[str, str]:

@@ -54,6 +54,17 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         metavar="DIR",
         help="where the state is kept while the machine runs (default: $RUNTIME_DIRECTORY, or /run/rdtd)",
     )
+    parser.add_argument(
+        "--cgroups",
+        default="/sys/fs/cgroup",
+        metavar="DIR",
+        help="where control groups are mounted (default: /sys/fs/cgroup)",
+    )
+    parser.add_argument(
+        "--mount-command",
+        metavar="COMMAND",
+        help="what mounts resctrl, called as mount(8) (default: systemd where it is, else mount)",
+    )
     parser.add_argument("--log-level", choices=LOG_LEVELS, help="default: as configured with LogLevel=")
     parser.add_argument("--version", action="version", version=f"rdtd {__version__}")
     return parser.parse_args(arguments)

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine
 from contextlib import ExitStack
 from functools import partial
 
@@ -14,56 +14,152 @@ from rdtd.boot import Boot
 from rdtd.bus.connection import Connection
 from rdtd.bus.errors import BusError, BusGone, BusTimeout, NameTaken
 from rdtd.bus.service import BUS_NAME, Service
-from rdtd.bus.transport import Limits
-from rdtd.core.errors import RdtdError
+from rdtd.cgroups import Cgroups
+from rdtd.core.errors import NotMounted, RdtdError
 from rdtd.daemon.configuration import Configuration
-from rdtd.daemon.connecting import keep_connected
-from rdtd.daemon.telling import cannot_repair, fault, skipped, status, tell
+from rdtd.daemon.connecting import Link
+from rdtd.daemon.mounter import mounter
+from rdtd.daemon.telling import cannot_mount, cannot_repair, fault, no_units, skipped, status, tell
 from rdtd.log import entry
 from rdtd.manager import Manager, cancelled
 from rdtd.messages import Message
+from rdtd.mounting import Mounting
 from rdtd.notify import notify, watchdog_interval, watchdog_loop
 from rdtd.resctrl.watch import Watch
 from rdtd.startup import StartError
 from rdtd.triggers import CpuWatch, MountWatch
+from rdtd.units import Units
 
-__all__ = ["serve"]
+__all__ = ["Server"]
 
 log = logging.getLogger("rdtd")
 
 
-async def serve(manager: Manager, watch: Watch, bus: str, configuration: Configuration) -> int:
-    """Serves until a signal ends it; the exit status. Raises NoBus, NameTaken or StartError before that."""
-    loop = asyncio.get_running_loop()
-    stopped, reload = asyncio.Event(), asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopped.set)
-    loop.add_signal_handler(signal.SIGHUP, reload.set)
-    limits = configuration.now.settings.limits
-    connection = await Connection.open(bus, Limits(body=limits.message_size))
-    manager.subscribe(partial(tell, manager))
-    try:
+class Server:
+    """Everything that runs in the event loop. To be made in it."""
+
+    def __init__(
+        self,
+        manager: Manager,
+        watch: Watch,
+        configuration: Configuration,
+        bus: str,
+        *,
+        cgroups: str,
+        mount_command: str | None,
+    ) -> None:
+        self._manager = manager
+        self._watch = watch
+        self._configuration = configuration
+        self._link = Link(bus, lambda: configuration.now.settings.limits.message_size)
+        self._boot = Boot(manager, skipped)
+        self._units = Units(manager, Cgroups(cgroups), no_units)
+        # The systemd of a session mounts nothing.
+        systems = (lambda: None) if bus == "session" else (lambda: self._link.connection)
+        self._mounting = Mounting(manager, mounter(manager.root, mount_command, systems), cannot_mount)
+        self._service = Service(manager, os.geteuid(), fault, polkit=bus == "system")
+        self._stopped, self._reload = asyncio.Event(), asyncio.Event()
+        manager.subscribe(partial(tell, manager))
+        manager.subscribe(lambda _: configuration.check_cdp(manager))
+
+    async def serve(self) -> int:
+        """Serves until a signal ends it; the exit status. Raises NoBus, NameTaken or StartError before."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stopped.set)
+        loop.add_signal_handler(signal.SIGHUP, self._reload.set)
+        connection = await self._link.open()
+        try:
+            await self._begin(connection)
+        except (BusError, BusGone, BusTimeout) as error:
+            raise StartError(f"cannot serve {BUS_NAME} on the bus: {error}") from None
+        with ExitStack() as triggers:
+            _listen(triggers, loop, self._manager, self._watch)
+            await self._until_stopped()
+        return 0
+
+    async def _begin(self, connection: Connection) -> None:
+        """Brings everything in place. The name comes last: whoever waits for it finds that done."""
         if (await connection.call_bus("NameHasOwner", "s", BUS_NAME))[0]:
             # Known before anything is touched: the groups may be the other's.
             raise NameTaken(f"the bus name {BUS_NAME} is taken: another instance is running")
-        await _look(manager)
-        boot = Boot(manager, skipped)
-        await boot.load(configuration.now.reservations)
-        service = Service(manager, os.geteuid(), fault, limits, polkit=bus == "system")
-        # The name comes last: whoever waits for it finds everything in place.
-        await service.attach(connection)
+        self._apply()
+        await self._first_turn()
+        await self._boot.load(self._configuration.now.reservations)
+        self._units.meet(connection)
+        await self._units.settle()
+        await self._service.attach(connection)
         await connection.request_name(BUS_NAME)
-    except (BusError, BusGone, BusTimeout) as error:
-        raise StartError(f"cannot serve {BUS_NAME} on the bus: {error}") from None
-    with ExitStack() as triggers:
-        _listen(triggers, loop, manager, watch)
-        tasks = [
-            manager.run(cannot_repair),
-            boot.run(),
-            keep_connected(service, connection, bus),
-            _reload_when(reload, configuration, manager, boot, service),
-        ]
-        return await _until(stopped, tasks, manager, service, bus)
+
+    async def _first_turn(self) -> None:
+        if self._mounting.wanted:
+            try:
+                await self._manager.reconcile()
+                return
+            except NotMounted:
+                await self._mounting.once()
+            except RdtdError:
+                pass  # told below, if it is still so
+        await _look(self._manager)
+
+    def _apply(self) -> None:
+        """Hands out what the configuration says, but for what takes a turn."""
+        config = self._configuration.now
+        self._mounting.wanted, self._mounting.cdp = config.settings.mount, config.settings.cdp
+        self._service.use(config.settings.limits)
+        self._units.follow({unit: one.name for one in config.reservations for unit in one.units})
+
+    async def _reload_when_told(self) -> None:
+        """A configuration that is broken is refused, and everything stays as it is."""
+        while not cancelled():
+            await self._reload.wait()
+            self._reload.clear()
+            with self._configuration.reloading(self._manager) as loaded:
+                if loaded:
+                    settings = self._configuration.now.settings
+                    self._apply()
+                    await self._manager.follow(settings.policy, settings.limits.lock_timeout)
+                    await self._boot.load(self._configuration.now.reservations)
+                    self._configuration.check_cdp(self._manager)
+                    self._mounting.check()
+                await _look(self._manager)
+
+    async def _until_stopped(self) -> None:
+        """Tells that all is in place, and works until the end."""
+        work = {
+            "looking at resctrl": self._manager.run(cannot_repair),
+            "keeping what is configured": self._boot.run(),
+            "following units": self._units.run(),
+            "mounting": self._mounting.run(),
+            "keeping the bus": self._link.keep(self._service, self._units.meet),
+            "reloading": self._reload_when_told(),
+        }
+        if (interval := watchdog_interval()) is not None:
+            work["telling the watchdog"] = watchdog_loop(interval)
+        tasks = [asyncio.get_running_loop().create_task(_told(one, what)) for what, one in work.items()]
+        try:
+            bus = self._link.bus
+            named = bus if bus in ("system", "session") else "given"
+            said = status(self._manager)
+            notify(f"READY=1\nSTATUS={said}")
+            log.info("ready on the %s bus: %s", named, said, extra=entry(Message.READY))
+            self._mounting.check()
+            await self._stopped.wait()
+            notify("STOPPING=1")
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await self._service.close()
+            await self._manager.close()
+
+
+async def _told(work: Coroutine[None, None, None], what: str) -> None:
+    """The work, whose end by a fault is told."""
+    try:
+        await work
+    except Exception as error:
+        fault(error, what)
 
 
 def _listen(triggers: ExitStack, loop: asyncio.AbstractEventLoop, manager: Manager, watch: Watch) -> None:
@@ -82,43 +178,6 @@ def _listen(triggers: ExitStack, loop: asyncio.AbstractEventLoop, manager: Manag
     triggers.callback(cpus.close)
     loop.add_reader(cpus.fd, lambda: manager.poke() if cpus.changed() else None)
     triggers.callback(loop.remove_reader, cpus.fd)
-
-
-async def _until(
-    stopped: asyncio.Event,
-    work: Iterable[Coroutine[None, None, None]],
-    manager: Manager,
-    service: Service,
-    bus: str,
-) -> int:
-    """Tells that all is in place, and does the work until the end."""
-    loop = asyncio.get_running_loop()
-    tasks = [loop.create_task(one) for one in work]
-    if (interval := watchdog_interval()) is not None:
-        tasks.append(loop.create_task(watchdog_loop(interval)))
-    try:
-        notify(f"READY=1\nSTATUS={status(manager)}")
-        named = bus if bus in ("system", "session") else "given"
-        log.info("ready on the %s bus: %s", named, status(manager), extra=entry(Message.READY))
-        await stopped.wait()
-        notify("STOPPING=1")
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await service.close()
-        await manager.close()
-    return 0
-
-
-async def _reload_when(
-    asked: asyncio.Event, configuration: Configuration, manager: Manager, boot: Boot, service: Service
-) -> None:
-    while not cancelled():
-        await asked.wait()
-        asked.clear()
-        await configuration.reload(manager, boot, service)
-        await _look(manager)
 
 
 async def _look(manager: Manager) -> None:

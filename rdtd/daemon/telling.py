@@ -15,7 +15,17 @@ from rdtd.manager import Manager, Public, Published
 from rdtd.messages import Message
 from rdtd.notify import notify
 
-__all__ = ["cannot_repair", "fault", "problems", "refused", "skipped", "status", "tell"]
+__all__ = [
+    "cannot_mount",
+    "cannot_repair",
+    "fault",
+    "no_units",
+    "problems",
+    "refused",
+    "skipped",
+    "status",
+    "tell",
+]
 
 log = logging.getLogger("rdtd")
 
@@ -153,6 +163,16 @@ def skipped(one: Configured, error: RdtdError | None) -> None:
             error,
             extra=extra,
         )
+
+
+def cannot_mount(reason: str) -> None:
+    """Tells why resctrl could not be mounted; it is tried again."""
+    log.warning("cannot mount resctrl: %s", reason, extra=entry(Message.CANNOT_MOUNT, reason=reason))
+
+
+def no_units(reason: str) -> None:
+    """Tells why the processes of units do not come into their reservations."""
+    log.warning("units are not followed: %s", reason, extra=entry(Message.NO_UNITS, reason=reason))
 
 
 def cannot_repair(error: Exception) -> None:
