@@ -12,7 +12,7 @@ READY := $(VENV)/ready
 # More workers than this only make a small machine slower.
 WORKERS ?= 2
 
-.PHONY: help demo run test check bench vm test-kernel test-kernel-quick bench-kernel install deb rpm wheel format clean
+.PHONY: help demo run test check soak test-crash bench vm test-kernel test-kernel-quick bench-kernel install deb rpm wheel format clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 26
@@ -30,6 +30,13 @@ check: $(READY) ## linters and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+test-crash: $(READY) ## kill rdtd before each of its system calls, and let each of them fail
+	RDTD_CRASH_EVERY=1 $(BIN)/python -m pytest -q -n $(WORKERS) --timeout 3600 tests/crash
+
+# `make soak SOAK="--operations 10000 --seed 7"`; the same seed is the same soak.
+soak: $(READY) ## a million mixed operations with everything going wrong that can
+	@PYTHONHASHSEED=0 $(BIN)/python -m tests.soak $(SOAK)
 
 bench: $(READY) ## measure rdtd against C on the same bus and the same mount; prints ratios
 	@$(BIN)/python -m bench

@@ -76,7 +76,7 @@ class Files:
         self.mounts = 1  # how often resctrl was mounted
         self.path = _Path(self)
         self.locked_by_others = 0  # how often rdtd will find the lock taken
-        self.longest_hold = 0.0  # seconds for which rdtd held it
+        self.longest_hold = 0.0  # seconds of work that rdtd did with it
         self._locked: dict[int, float] = {}  # the descriptors that hold it, and since when
         self._open: dict[int, _Open] = {}
         self._real: set[int] = set()  # descriptors of the real system
@@ -169,7 +169,7 @@ class Files:
         else:
             since = self._locked.pop(fd, None)
             if since is not None:
-                self.longest_hold = max(self.longest_hold, time.perf_counter() - since)
+                self.longest_hold = max(self.longest_hold, time.thread_time() - since)
 
     def opener(self, file: Any, *arguments: Any, **options: Any) -> Any:
         """open(), for files of the real system."""
@@ -231,7 +231,7 @@ class Files:
         if self.locked_by_others or self._locked:
             self.locked_by_others -= self.locked_by_others > 0
             raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
-        self._locked[fd] = time.perf_counter()
+        self._locked[fd] = time.thread_time()
 
     def _check_mounted(self) -> None:
         if not self.mounted:

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-__all__ = ["Figures", "ViolationError", "longest_turn", "memory"]
+__all__ = ["Figures", "ViolationError", "memory"]
 
 
 class ViolationError(AssertionError):
@@ -28,8 +23,8 @@ class Figures:
     checks: int = 0  # how often everything was in order and looked at
     lost: int = 0  # acknowledged reservations that were not there any more
     violations: int = 0
-    longest_turn: float = 0.0  # of the event loop, seconds
-    longest_hold: float = 0.0  # of the lock on resctrl, seconds
+    longest_turn: float = 0.0  # of the event loop, seconds of CPU time
+    longest_hold: float = 0.0  # of the lock on resctrl, seconds of CPU time
     memory_before: int = 0  # bytes, of the process in which rdtd ran
     memory_after: int = 0
 
@@ -42,8 +37,8 @@ class Figures:
             ("looks at everything", f"{self.checks}"),
             ("lost reservations", f"{self.lost}"),
             ("violated invariants", f"{self.violations}"),
-            ("longest turn of the event loop", f"{self.longest_turn * 1000:.1f} ms"),
-            ("longest hold of the lock", f"{self.longest_hold * 1000:.1f} ms"),
+            ("longest turn of the event loop", _milliseconds(self.longest_turn)),
+            ("longest hold of the lock", _milliseconds(self.longest_hold)),
             ("memory", f"{self.memory_before >> 10} KiB at the start, {self.memory_after >> 10} at the end"),
         ]
         lines = [f"{name:34}{value}" for name, value in rows]
@@ -58,24 +53,11 @@ class Figures:
         return "\n".join(lines)
 
 
+def _milliseconds(seconds: float) -> str:
+    """CPU time: how long it took besides depends on what else the machine does."""
+    return f"{seconds * 1000:.1f} ms of CPU time" if seconds else "not measured"
+
+
 def memory(pid: int | str = "self") -> int:
     """Resident bytes of a process."""
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * 4096
-
-
-@contextmanager
-def longest_turn(figures: Figures) -> Iterator[None]:
-    """Measures each callback of every event loop in this process."""
-    handle: Any = asyncio.Handle
-    run = handle._run
-
-    def measured(self: Any) -> None:
-        begin = time.perf_counter()
-        run(self)
-        figures.longest_turn = max(figures.longest_turn, time.perf_counter() - begin)
-
-    handle._run = measured
-    try:
-        yield
-    finally:
-        handle._run = run

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any
+from unittest.mock import patch
 
+import rdtd.engine
+import rdtd.turns
 from rdtd.attach import Targets
 from rdtd.core.errors import RdtdError
 from rdtd.core.model import CacheId, Kind, Lifetime, Owner, Region, Wanted
@@ -18,7 +24,7 @@ from rdtd.manager import Manager, Request
 from rdtd.startup import StartError
 from tests.core import invariants
 from tests.model.host import Host, Killed
-from tests.soak.figures import Figures, ViolationError, longest_turn, memory
+from tests.soak.figures import Figures, ViolationError, memory
 from tests.soak.ledger import Ledger
 from tests.soak.outside import Outside
 
@@ -26,7 +32,7 @@ __all__ = ["soak"]
 
 EPOCH = 20_000  # operations on one machine
 BETWEEN_LOOKS = 25  # batches, before everybody else leaves and all has to be whole
-MACHINES = (
+MACHINES: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("xeon", "6.12", {}),
     ("xeon-cdp", "6.1", {}),
     ("xeon", "7.2", {"ways": 20, "closids": 6, "l2_ways": 8, "l2_cpus": 8}),
@@ -39,20 +45,55 @@ def soak(operations: int, seed: int, figures: Figures) -> None:
     """Runs until so many operations were done. Raises ViolationError at the first thing that is wrong."""
     random = Random(seed)
     number = 0
-    with longest_turn(figures):
-        while (left := operations - figures.operations.total()) > 0:
-            preset, kernel, options = MACHINES[number % len(MACHINES)]
-            policy = Policy(foreign=random.choice(list(ForeignGroups)))
-            with tempfile.TemporaryDirectory(prefix="rdtd-soak-", dir="/dev/shm") as directory:
-                host = Host(Path(directory), preset, kernel, policy, **options)
-                try:
-                    with host.in_place():
-                        asyncio.run(_Epoch(host, random, figures).run(min(left, EPOCH)))
-                finally:
-                    figures.longest_hold = max(figures.longest_hold, host.files.longest_hold)
-            figures.memory_before = figures.memory_before or memory()
-            number += 1
+    while (left := operations - figures.operations.total()) > 0:
+        preset, kernel, options = MACHINES[number % len(MACHINES)]
+        policy = Policy(foreign=random.choice(list(ForeignGroups)))
+        with tempfile.TemporaryDirectory(prefix="rdtd-soak-", dir="/dev/shm") as directory:
+            host = Host(Path(directory), preset, kernel, policy, **options)
+            try:
+                with host.in_place(), _repeatable():
+                    asyncio.run(_Epoch(host, random, figures).run(min(left, EPOCH)))
+            finally:
+                figures.longest_hold = max(figures.longest_hold, host.files.longest_hold)
+        figures.memory_before = figures.memory_before or memory()
+        number += 1
     figures.memory_after = memory()
+
+
+class _Inline(Executor):
+    """Runs what a thread would run at once, so that the same seed gives the same soak."""
+
+    def __init__(self, *_: object, **__: object) -> None:
+        """As a pool of threads."""
+
+    def submit(self, fn: Callable[..., Any], /, *arguments: Any, **options: Any) -> Future[Any]:
+        done: Future[Any] = Future()
+        try:
+            done.set_result(fn(*arguments, **options))
+        except BaseException as error:
+            done.set_exception(error)
+        return done
+
+
+class _Clock:
+    """The engine's clock: a millisecond passes whenever it is read, so that turns are cut into slices."""
+
+    def __init__(self) -> None:
+        self._now = 0.0
+
+    def monotonic(self) -> float:
+        self._now += 0.001
+        return self._now
+
+
+@contextmanager
+def _repeatable() -> Iterator[None]:
+    """No threads, and a clock of the test's own."""
+    with (
+        patch.object(rdtd.turns, "ThreadPoolExecutor", _Inline),
+        patch.object(rdtd.engine, "time", _Clock()),
+    ):
+        yield
 
 
 class _Epoch:
@@ -112,7 +153,7 @@ class _Epoch:
         else:
             raise ViolationError("rdtd does not start")
         self._run()
-        for client in self.gone:
+        for client in sorted(self.gone):
             self.manager.leave(client, "bus")
 
     def _run(self) -> None:
@@ -252,7 +293,8 @@ class _Epoch:
         schema = self.random.choice(schemas)
         level = int(schema.name[1])
         domains = list(self.host.machine.state.values[schema.name]) or [0]
-        where = self.random.choice([*domains, *domains, CacheId.ALL, CacheId.ANY])
+        choices: list[int | CacheId] = [*domains, *domains, CacheId.ALL, CacheId.ANY]
+        where = self.random.choice(choices)
         size = self.random.choice([1, 1, 1, 2, 2, 3, 5, 30])
         amount = Amount(size, self.random.choice([Unit.WAYS, Unit.WAYS, Unit.WAYS, Unit.PERCENT]))
         if schema.peer is not None and self.random.random() < 0.5:
