@@ -16,6 +16,7 @@ class Machine:
     """Caches of one level that are all alike."""
 
     ways: int
+    min_ways: int
     shareable: int
     closids: int
     size: int  # of one cache, bytes
@@ -79,6 +80,7 @@ def read_machine(root: str, sysfs: str) -> Machine:
             size = int((index / "size").read_text().removesuffix("K\n")) * 1024
     return Machine(
         ways=int((cache / "cbm_mask").read_text(), 16).bit_length(),
+        min_ways=int((cache / "min_cbm_bits").read_text()),
         shareable=int((cache / "shareable_bits").read_text(), 16),
         closids=min(int(path.read_text()) for path in info.glob("*/num_closids")),
         size=size,

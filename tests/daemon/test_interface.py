@@ -128,7 +128,7 @@ def test_a_caches_properties(filled: Host) -> None:
         "Size": machine.size,
         "WaySize": machine.way_size,
         "Ways": machine.ways,
-        "MinWays": 1,
+        "MinWays": machine.min_ways,
         "FreeMask": free,
         "ReservedMask": reserved,
         "SharedMask": machine.full & ~reserved,
