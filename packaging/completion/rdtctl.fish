@@ -4,7 +4,7 @@ function __rdtctl_names
     rdtctl --no-legend list 2>/dev/null | string replace --regex ' .*' ''
 end
 
-set --local verbs reserve release resize attach detach free list show map watch run reconcile
+set --local verbs reserve release resize attach detach free list show map watch run status check reconcile
 set --local no_verb "not __fish_seen_subcommand_from $verbs"
 set --local named '__fish_seen_subcommand_from release resize attach detach show'
 set --local targets '__fish_seen_subcommand_from reserve attach detach'
@@ -21,6 +21,8 @@ complete --command rdtctl --condition $no_verb --arguments show --description 'o
 complete --command rdtctl --condition $no_verb --arguments map --description 'a picture of every cache'
 complete --command rdtctl --condition $no_verb --arguments watch --description 'the picture, live'
 complete --command rdtctl --condition $no_verb --arguments run --description 'run a command in a reservation'
+complete --command rdtctl --condition $no_verb --arguments status --description 'what rdtd knows'
+complete --command rdtctl --condition $no_verb --arguments check --description 'what is not as it should be'
 complete --command rdtctl --condition $no_verb --arguments reconcile --description 'compare and put right'
 complete --command rdtctl --condition $no_verb --long-option version --description 'print the version'
 

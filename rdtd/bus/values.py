@@ -9,6 +9,7 @@ from rdtd.attach import Targets
 from rdtd.bus.arguments import Reader
 from rdtd.bus.library import Variant
 from rdtd.core.cpus import parse_cpus
+from rdtd.core.drift import Drift
 from rdtd.core.errors import InvalidRequest, LimitsExceeded
 from rdtd.core.model import CacheId, Granted, Kind, Lifetime, Region
 from rdtd.core.sizes import Amount, Unit
@@ -18,6 +19,7 @@ __all__ = [
     "decode_lifetime",
     "decode_regions",
     "decode_targets",
+    "drift_row",
     "encode_granted",
     "encode_regions",
 ]
@@ -96,6 +98,17 @@ def encode_granted(granted: Iterable[Granted]) -> list[dict[str, Value]]:
         }
         for one in granted
     ]
+
+
+def drift_row(drift: Drift) -> list[Any]:
+    """A difference as (ssa{sv}): group, kind, details."""
+    details = {key: ("s", _printable(value)) for key, value in drift.details.items()}
+    return [_printable(drift.group), drift.kind, details]
+
+
+def _printable(text: str) -> str:
+    """Names of foreign groups may be any bytes; D-Bus strings are UTF-8."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def decode_targets(reader: Reader) -> Targets:

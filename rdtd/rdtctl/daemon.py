@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from rdtd.bus.client import BusError, BusGone, BusTimeout, Client, NoBus, Rule, Signal
 from rdtd.rdtctl.exits import Failure, Unreachable, status_of
-from rdtd.rdtctl.values import Cache, Granted, Picture, Reservation, granted_from
+from rdtd.rdtctl.values import Cache, Difference, Granted, Picture, Reservation, Status, granted_from
 
 NAME = "org.rdtd1"
 PATH = "/org/rdtd1"
@@ -110,6 +110,27 @@ class Daemon:
             tuple(sorted(caches, key=lambda cache: (-cache.level, cache.cache_id))),
             tuple(sorted(reservations, key=lambda reservation: reservation.name)),
         )
+
+    def status(self) -> Status:
+        """What the daemon says of itself, with its caches and reservations."""
+        with _explained():
+            properties = self._client.get_all(NAME, PATH, MANAGER)
+        picture = self.picture()
+        return Status(
+            properties["Version"],
+            properties["State"],
+            properties["Root"],
+            properties["Cdp"],
+            properties["ClosidsTotal"],
+            properties["ClosidsFree"],
+            picture.reservations,
+            picture.caches,
+        )
+
+    def check(self) -> list[Difference]:
+        """Every difference between what the daemon wants and what is there."""
+        [rows] = self._call("Check")
+        return [Difference.from_row(row) for row in rows]
 
     # Signals
 

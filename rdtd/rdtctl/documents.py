@@ -23,6 +23,13 @@ Sizes are bytes, masks are numbers whose bit 0 is way 0, times are microseconds 
     resize       {"name": "vm", "granted": [GRANTED], "dry_run": false}
     release      {"released": ["vm"]}
     reconcile    {"changes": 0}
+    status       {"version": "0.1.0", "state": "ready", "root": "/sys/fs/resctrl", "cdp": false,
+                  "closids_total": 16, "closids_free": 14, "reservations": [RESERVATION], "caches": [CACHE]}
+    check        {"differences": [{"group": "rdtd.vm", "kind": "masks", "found": TEXT, "repair": TEXT}]}; the
+                 group is "" for the default group, "repair" is "" where nothing can be done now
+    verify       {"files": [{"file": TEXT, "problems": [{"line": 2, "text": TEXT, "fatal": true}],
+                  "name": "vm", "granted": [GRANTED], "refused": TEXT}], "note": TEXT}; "name" and "granted"
+                 are null where there is none, "refused" says why rdtd would not grant it
     --version    {"version": "0.1.0"}
 """
 
@@ -31,7 +38,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from rdtd.rdtctl.values import Cache, Granted, Picture, Reservation
+from rdtd.rdtctl.values import Cache, Difference, Granted, Picture, Reservation, Status
 
 
 def emit(document: Mapping[str, Any]) -> None:
@@ -80,3 +87,14 @@ def picture(value: Picture) -> dict[str, Any]:
         "caches": caches(value.caches),
         "reservations": [reservation(one) for one in value.reservations],
     }
+
+
+def status(value: Status) -> dict[str, Any]:
+    return value._asdict() | {
+        "reservations": [reservation(one) for one in value.reservations],
+        "caches": caches(value.caches),
+    }
+
+
+def differences(values: Iterable[Difference]) -> list[dict[str, Any]]:
+    return [one._asdict() for one in values]

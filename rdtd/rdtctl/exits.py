@@ -34,6 +34,8 @@ exit status:
 'run' ends with its command's status (128+N if signal N killed it), or with 125
 if rdtctl failed before the command, 126 if it cannot be executed, 127 if there
 is no such command.
+'check' ends with 0 if all is as it should be, 1 if something differs, 2 if that
+cannot be told.
 """
 
 # By the last part of the error's name: the standard errors and rdtd's own do not clash.

@@ -102,7 +102,7 @@ def _resize(context: Context) -> int:
 
     arguments = context.arguments
     try:
-        regions = [_wire(region) for region in parse_spec(arguments.spec)]
+        regions = [wire(region) for region in parse_spec(arguments.spec)]
     except InvalidRequest as error:
         raise Usage(str(error)) from None
     options: Values = {"dry-run": ("b", True)} if arguments.dry_run else {}
@@ -112,7 +112,7 @@ def _resize(context: Context) -> int:
     return DONE
 
 
-def _wire(region: Region) -> Values:
+def wire(region: Region) -> Values:
     """A region as the interface takes it."""
     from rdtd.core.model import CacheId
     from rdtd.core.sizes import Unit

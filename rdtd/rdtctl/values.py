@@ -161,6 +161,34 @@ class Picture(NamedTuple):
     reservations: tuple[Reservation, ...]
 
 
+class Status(NamedTuple):
+    """The daemon at one moment."""
+
+    version: str
+    state: str
+    root: str
+    cdp: bool
+    closids_total: int
+    closids_free: int
+    reservations: tuple[Reservation, ...]
+    caches: tuple[Cache, ...]
+
+
+class Difference(NamedTuple):
+    """Something that is not as the daemon wants it, and what putting it right would be; "" if nothing is."""
+
+    group: str
+    kind: str
+    found: str
+    repair: str
+
+    @classmethod
+    def from_row(cls, row: Sequence[Any]) -> Difference:
+        """From a row of Check."""
+        group, kind, details = row
+        return cls(group, kind, details.get("found", ""), details.get("done", ""))
+
+
 def granted_from(regions: Sequence[Mapping[str, Any]]) -> tuple[Granted, ...]:
     """From an aa{sv} of granted regions."""
     return tuple(Granted.from_dict(region) for region in regions)

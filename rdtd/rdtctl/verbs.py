@@ -24,5 +24,8 @@ VERBS = {
     "map": Verb("map", "a picture of every cache: who holds which way"),
     "watch": Verb("watch", "the picture, live"),
     "run": Verb("run", "run a command in a reservation: run [--name NAME] [SPEC] -- COMMAND"),
+    "verify": Verb("verify", "whether files of a configuration are right, and fit this host: verify FILE..."),
+    "status": Verb("status", "what rdtd knows, in one page"),
+    "check": Verb("status", "every difference between what is wanted and what is there; for monitoring"),
     "reconcile": Verb("upkeep", "compare what is wanted with what the kernel has, and put it right"),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from rdtd import __version__
@@ -15,12 +16,14 @@ from rdtd.bus.values import (
     decode_lifetime,
     decode_regions,
     decode_targets,
+    drift_row,
     encode_granted,
     encode_regions,
 )
 from rdtd.bus.wire import Encoded
 from rdtd.core.cpus import format_cpus
-from rdtd.core.model import Region
+from rdtd.core.drift import Drift
+from rdtd.core.model import Region, group_of
 from rdtd.core.spec import parse_spec
 from rdtd.manager import Request
 
@@ -31,6 +34,7 @@ class ManagerObject:
     def __init__(self, service: Context) -> None:
         self._service = service
         self._manager = service.manager
+        self._checking = asyncio.Lock()
 
     @property
     def _most(self) -> int:
@@ -116,6 +120,17 @@ class ManagerObject:
     async def reconcile(self, call: Call) -> tuple[int]:
         await self._service.access.reconcile(call)
         return (await self._manager.reconcile(),)
+
+    async def check(self, call: Call) -> tuple[Any, ...]:
+        # One at a time: however many look, what others want done is next after each.
+        async with self._checking:
+            drifts = await self._manager.check()
+        rows = [drift_row(drift) for drift in drifts]
+        told = {drift.group for drift in drifts}
+        for name, reason in self._manager.public.degraded.items():
+            if group_of(name) not in told:
+                rows.append(drift_row(Drift(group_of(name), "degraded", {"found": reason})))
+        return (rows,)
 
     version = __version__
 
