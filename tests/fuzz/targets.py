@@ -23,8 +23,8 @@ from rdtd.bus.wire import WireError, decode, encode, plain
 from rdtd.core.allocator import reserve
 from rdtd.core.configured import format_configured, read_reservation
 from rdtd.core.cpus import format_cpus, parse_cpus
-from rdtd.core.drift import degraded
 from rdtd.core.errors import InvalidRequest, RdtdError
+from rdtd.core.lacking import degraded
 from rdtd.core.model import Lifetime, Owner, Region, Reservation, Snapshot, Wanted
 from rdtd.core.options import Settings, read_settings
 from rdtd.core.plan import plan
@@ -125,6 +125,7 @@ GOOD = (
     *("7ff\n", "1\n", "600\n", "16\n", "0\n", "    L3:0=3;1=7ff\n", "\n", "exclusive\n"),
     *("0-7\n", "3\n", "0\n", "0-3\n"),
 )  # fmt: skip
+_written: dict[str, bytes] = {}  # most inputs change one file
 KNOWN = Reservation("a", parse_spec("size=1ways"), (), Owner(0))
 
 
@@ -133,9 +134,11 @@ def mount(data: bytes) -> None:
     root = _directory() / "resctrl"
     parts = data.split(SEPARATOR)
     for index, name in enumerate(FILES):
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(parts[index] if index < len(parts) else GOOD[index].encode())
+        content = parts[index] if index < len(parts) else GOOD[index].encode()
+        if _written.get(name) != content:
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            (root / name).write_bytes(content)
+            _written[name] = content
     resctrl = Resctrl(str(root), str(root / "sys"))
     try:
         snapshot = resctrl.observe()
