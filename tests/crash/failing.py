@@ -80,7 +80,7 @@ async def _fail(scenario: Scenario, number: int, code: int, lasting: bool, befor
                 raise OSError(code, os.strerror(code), where)
 
         host.calls, host.call = 0, fail
-        answered = True
+        answered, at_once = True, not lasting and not scenario.repairs
         life = manager
         try:
             life = await operate(scenario, host, manager)
@@ -90,7 +90,7 @@ async def _fail(scenario: Scenario, number: int, code: int, lasting: bool, befor
             # procfs that cannot be read is nothing to tell about resctrl: the caller is told of a fault.
             if not str(error.filename).startswith(str(host.processes.procfs)):
                 raise
-            answered = False
+            answered = at_once = False
         finally:
             host.call = go_on
         what = f"call {number} ({failed[:1]}) {errno.errorcode[code]}{' from then on' if lasting else ''}"
@@ -98,7 +98,7 @@ async def _fail(scenario: Scenario, number: int, code: int, lasting: bool, befor
             host.dies()
             life = await host.start()
         left = await life.reconcile()
-        if not answered and not lasting and not scenario.repairs:
+        if not answered and at_once:
             assert left == 0, f"{what}: {left} changes were not taken back at once"
         end = await look(host, life)
         await host.end(life)

@@ -9,6 +9,8 @@ from rdtd.resctrl.files import READ
 __all__ = ["Hints"]
 
 _MEANS = {"schemata": "schemata", "mode": "mode", "cpus": "cpus_list", "cpus_list": "cpus_list"}
+_MEANS |= {"tasks": "tasks"}
+_MONITORS = "mon_groups"
 
 
 class Hints:
@@ -18,6 +20,7 @@ class Hints:
         self._followed: set[str] = set()
         self._dirty: dict[str, set[str]] = {}
         self._everything = True
+        self._unmounted = False
 
     def follow(self, groups: Iterable[str]) -> None:
         self._followed = {"", *groups}
@@ -30,6 +33,11 @@ class Hints:
     def pending(self) -> bool:
         return self._everything or bool(self._dirty)
 
+    def unmounted(self) -> bool:
+        """Whether what was followed was unmounted since the last call."""
+        unmounted, self._unmounted = self._unmounted, False
+        return unmounted
+
     def written(self, inside: str) -> None:
         """A file below the mount point was written to."""
         group, _, file = inside.strip("/").rpartition("/")
@@ -41,7 +49,11 @@ class Hints:
         parent, _, name = inside.strip("/").rpartition("/")
         if not parent and self._followed:
             self._dirty.setdefault(name, set()).update(READ)
+        elif parent.endswith(f"/{_MONITORS}") and (group := parent.partition("/")[0]) in self._followed:
+            self._dirty.setdefault(group, set()).add(_MONITORS)
 
-    def unmounted(self) -> None:
+    def unmount(self) -> None:
+        """resctrl is unmounted: every watch on it has ended."""
+        self._unmounted |= bool(self._followed)
         self._followed.clear()
         self._everything = True

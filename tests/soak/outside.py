@@ -183,11 +183,11 @@ class Outside:
     def _mounted(self, options: MountOptions) -> None:
         self.host.machine.remount(options)
         self.host.files.mounts += 1
-        self.host.hints.unmounted()
+        self.host.hints.unmount()
 
     def _unmount(self) -> None:
         self.host.files.mounted = False
-        self.host.hints.unmounted()
+        self.host.hints.unmount()
 
     def _mount(self) -> None:
         if not self.host.files.mounted:
