@@ -4,7 +4,7 @@ function __rdtctl_names
     rdtctl --no-legend list 2>/dev/null | string replace --regex ' .*' ''
 end
 
-set --local verbs reserve release resize attach detach free list show map watch run status check reconcile
+set --local verbs reserve release resize attach detach free list show map watch run verify status check reconcile
 set --local no_verb "not __fish_seen_subcommand_from $verbs"
 set --local named '__fish_seen_subcommand_from release resize attach detach show'
 set --local targets '__fish_seen_subcommand_from reserve attach detach'
@@ -22,6 +22,7 @@ complete --command rdtctl --condition $no_verb --arguments map --description 'a 
 complete --command rdtctl --condition $no_verb --arguments watch --description 'the picture, live'
 complete --command rdtctl --condition $no_verb --arguments run --description 'run a command in a reservation'
 complete --command rdtctl --condition $no_verb --arguments status --description 'what rdtd knows'
+complete --command rdtctl --condition $no_verb --arguments verify --description 'are files of a configuration right'
 complete --command rdtctl --condition $no_verb --arguments check --description 'what is not as it should be'
 complete --command rdtctl --condition $no_verb --arguments reconcile --description 'compare and put right'
 complete --command rdtctl --condition $no_verb --long-option version --description 'print the version'
@@ -43,6 +44,9 @@ complete --command rdtctl --condition $targets --long-option task --exclusive \
 complete --command rdtctl --condition $targets --long-option process --exclusive \
     --arguments '(__fish_complete_pids)' --description 'a process with all its threads'
 complete --command rdtctl --condition $targets --long-option cpus --exclusive --description 'CPUs, as in 3,5-7'
+complete --command rdtctl --condition '__fish_seen_subcommand_from verify' --long-option offline \
+    --description 'do not ask rdtd'
+complete --command rdtctl --condition '__fish_seen_subcommand_from verify' --force-files
 complete --command rdtctl --condition '__fish_seen_subcommand_from free' --long-option bytes --description 'exact bytes'
 complete --command rdtctl --condition '__fish_seen_subcommand_from run' --long-option name --exclusive \
     --arguments '(__rdtctl_names)' --description 'of the reservation'
