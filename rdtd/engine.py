@@ -6,7 +6,7 @@ kernel until a plan has no steps left. What was decided is on disk before the fi
 is killed anywhere is finished by the first turn after the start.
 
 The lock on resctrl is held for a slice of a turn at most: long plans let it go and look again, since other
-tools wait for it no longer than 100 ms. This module blocks and knows no event loop; the manager runs it in
+tools wait for it no longer than 100 ms. This module blocks and knows no event loop; rdtd/turns.py runs it in
 a thread, one turn at a time.
 """
 
@@ -20,17 +20,18 @@ from dataclasses import dataclass, replace
 from rdtd.core.adopt import Adopted, adopt, written_now
 from rdtd.core.drift import Drift, drifts
 from rdtd.core.errors import KernelRefused, NotMounted, RdtdError
+from rdtd.core.lacking import standing
 from rdtd.core.model import DEFAULT_GROUP, Snapshot, Wanted
-from rdtd.core.plan import Plan, Step, WriteCpus, WriteMasks, plan
+from rdtd.core.plan import Plan, Step, WriteMasks, plan
 from rdtd.core.space import Policy
-from rdtd.resctrl.files import READ
+from rdtd.observer import Observer
 from rdtd.resctrl.filesystem import Resctrl
 from rdtd.store import Store
+from rdtd.turn import Turn
 
 __all__ = ["Decide", "Engine", "Outcome", "Work"]
 
 SLICE = 0.03  # seconds for which the lock is held, before a turn lets go and looks again
-ROUNDS = 3  # how often the steps of a plan are tried when the kernel does not keep what was written
 
 Decide = Callable[[Wanted, Snapshot], Wanted]
 Work = Callable[[Snapshot], Generator[None, None, None]]
@@ -45,20 +46,7 @@ class Outcome:
     wanted: Wanted
     steps: int = 0
     done: bool = True
-
-
-@dataclass(slots=True)
-class _Turn:
-    """A turn that is under way."""
-
-    before: Wanted  # what failure goes back to
-    work: Generator[None, None, None] | None
-    repaired: tuple[Drift, ...]  # what will have been put right when it is done
-    steps: int = 0
-    tries: int = 0  # steps since the turn began, or began to go back
-    longest: int = 0  # of the plans since then
-    failure: RdtdError | None = None
-    unsaved: KernelRefused | None = None  # what is told when the kernel is in order
+    left: RdtdError | None = None  # why not all is as it is wanted, beside what the turn was about
 
 
 class Engine:
@@ -70,28 +58,30 @@ class Engine:
         store: Store,
         policy: Policy,
         wanted: Wanted,
-        hints: Callable[[], dict[str, set[str]] | None] = lambda: None,
+        observer: Observer | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`hints` drains what inotify has told: the groups that changed, or None for "look at everything"."""
         self.mount = mount
         self.policy = policy
         self.wanted = wanted
         self.snapshot: Snapshot | None = None
+        self.refused: dict[str, str] = {}  # by group, what the kernel said to the last turn's repairs
         self.restless = False  # something differs from what is wanted, and no turn has seen to it yet
         self._drifts: list[Drift] = []
-        self._unrepaired: dict[str, Drift] = {}
+        self._unrepaired: dict[tuple[str, str], Drift] = {}
+        self._standing: dict[tuple[str, str], Drift] = {}
         self._store = store
-        self._hints = hints
+        self._observer = observer or Observer(mount)
+        self._clock = clock
         self._saved: Wanted | None = None
-        self._touched: dict[str, set[str]] = {}  # the files of groups that were written since they were read
         self._settled: tuple[Wanted, Snapshot] | None = None  # what the last turn left in order
-        self._turn: _Turn | None = None
+        self._turn: Turn | None = None
 
     def turn(self, decide: Decide, work: Work | None = None, *, fresh: bool = False) -> Outcome:
         """One turn. `fresh`: it reads all groups again, whatever the hints say.
 
-        Raises what `decide` raises, KernelRefused, NoClosid, NotMounted; LockedError at once. When it raises,
-        everything is as it was before, or a later turn will see to that.
+        Raises what `decide` raises, KernelRefused, NoClosid, NoRmid, NotMounted; LockedError at once. When it
+        raises, everything is as it was before, or a later turn will see to that.
         """
         self._forget_turn()
         if fresh:
@@ -110,10 +100,19 @@ class Engine:
             else:
                 self._want(wanted)
             # What an earlier turn found and could not repair is told as it was found.
-            repaired = tuple(self._unrepaired.get(one.group, one) for one in found if one.kind != "baseline")
-            self._unrepaired = {one.group: one for one in repaired}
-            self._turn = _Turn(before, under_way, repaired, unsaved=unsaved)
-            return self._converge()
+            repaired = tuple(
+                self._unrepaired.get((one.group, one.kind), one) for one in found if one.kind != "baseline"
+            )
+            self._unrepaired = {(one.group, one.kind): one for one in repaired}
+            self._turn = Turn(before, wanted, snapshot, self.policy, under_way, repaired, unsaved)
+            return self._converge(self._turn)
+
+    def resume(self) -> Outcome:
+        """Goes on with a turn whose outcome was not done."""
+        assert self._turn is not None, "a turn is under way"
+        with self._locked(exclusive=True):
+            self._observe()
+            return self._converge(self._turn)
 
     def preview(self, decide: Decide, work: Work | None = None) -> Wanted:
         """What a turn would decide. Changes nothing: `work` looks at what it is to do, and is not begun."""
@@ -132,23 +131,9 @@ class Engine:
         self.snapshot = None
         with self._locked(exclusive=False):
             snapshot = self._observe()
-            _, adopted, repairs = self._compare(snapshot)
+            before, adopted, repairs = self._compare(snapshot)
             self.restless = bool(adopted or repairs)
-            return drifts(adopted, repairs, snapshot)
-
-    def _compare(self, snapshot: Snapshot) -> tuple[Wanted, tuple[Adopted, ...], Plan]:
-        """What is wanted after what was done from outside, and what has to be repaired."""
-        if self._settled is not None and self._settled[0] is self.wanted and self._settled[1] is snapshot:
-            return self.wanted, (), ()
-        before, adopted = adopt(self.wanted, snapshot, self.policy)
-        before = written_now(before, snapshot)
-        return before, adopted, plan(before, snapshot, self.policy)
-
-    def resume(self) -> Outcome:
-        """Goes on with a turn whose outcome was not done."""
-        with self._locked(exclusive=True):
-            self._observe()
-            return self._converge()
+            return (*drifts(adopted, repairs, snapshot), *standing(before, snapshot).values())
 
     def take_drifts(self) -> tuple[Drift, ...]:
         """What was found to be changed from outside since the last call."""
@@ -161,7 +146,15 @@ class Engine:
             self._go_back(self._turn)
         self._forget_turn()
 
-    def _go_back(self, turn: _Turn) -> None:
+    def _compare(self, snapshot: Snapshot) -> tuple[Wanted, tuple[Adopted, ...], Plan]:
+        """What is wanted after what was done from outside, and what has to be repaired."""
+        if self._settled is not None and self._settled[0] is self.wanted and self._settled[1] is snapshot:
+            return self.wanted, (), ()
+        before, adopted = adopt(self.wanted, snapshot, self.policy)
+        before = written_now(before, snapshot)
+        return before, adopted, plan(before, snapshot, self.policy)
+
+    def _go_back(self, turn: Turn) -> None:
         if turn.work is not None:
             turn.work.close()
             turn.work = None
@@ -201,27 +194,19 @@ class Engine:
                 yield
         except NotMounted:
             self.snapshot = None
+            self.wanted = replace(self.wanted, written={})  # the next mount begins with full masks
             raise
 
     def _observe(self) -> Snapshot:
-        # The hints are drained before the groups are read: what was written here raises no second turn,
-        # and what somebody else wrote meanwhile is read.
-        hints = self._hints()
-        dirty = None
-        if hints is not None:
-            dirty = {
-                name: {*hints.get(name, ()), *self._touched.get(name, ())} for name in hints | self._touched
-            }
-        self._touched = {}
-        before, self.snapshot = self.snapshot, None  # on failure nothing is known any more
-        self.snapshot = self.mount.observe(before, dirty)
+        turn, before, self.snapshot = self._turn, self.snapshot, None  # on failure nothing is known any more
+        # While threads are moved one by one, those are left alone that belonged elsewhere a moment ago.
+        moving = None if turn is None or turn.work is None else turn.before.members
+        self.wanted, self.snapshot = self._observer.observe(self.wanted, before, moving)
         return self.snapshot
 
-    def _converge(self) -> Outcome:
+    def _converge(self, turn: Turn) -> Outcome:
         """Applies plans until there is nothing left to do, or the slice is over."""
-        turn = self._turn
-        assert turn is not None, "a turn is under way"
-        deadline = time.monotonic() + SLICE
+        deadline = self._clock() + SLICE
         while True:
             try:
                 if not self._apply(turn, deadline) or not self._work(turn, deadline):
@@ -233,46 +218,52 @@ class Engine:
                     self._forget_turn()
                     raise turn.failure from error
                 self._go_back(turn)
-                turn.failure, turn.tries, turn.longest = error, 0, 0
+                turn.fail(error)
                 self.snapshot = None
                 self._observe()
         self._turn = None
-        self.restless = False
-        self._drifts += turn.repaired
-        self._unrepaired = {}
+        left = self._finish(turn)
         if turn.failure is not None:
             raise turn.failure
-        assert self.snapshot is not None, "what was verified was observed"
-        self.wanted = written_now(self.wanted, self.snapshot)
         if turn.unsaved is not None:
             raise turn.unsaved
-        self._settled = self.wanted, self.snapshot
-        return Outcome(self.wanted, turn.steps)
+        return Outcome(self.wanted, turn.steps, left=left)
 
-    def _apply(self, turn: _Turn, deadline: float) -> bool:
+    def _finish(self, turn: Turn) -> RdtdError | None:
+        """Notes how a turn ended; why not all is right, if it is not."""
+        assert self.snapshot is not None, "what was verified was observed"
+        self.restless = bool(turn.refused)
+        self.refused = {group: str(error) for (group, _), error in turn.refused.items()}
+        self._unrepaired = {(one.group, one.kind): one for one in turn.repaired if one.group in self.refused}
+        self._drifts += [one for one in turn.repaired if one.group not in self.refused]
+        if turn.failure is not None:
+            return None
+        self.wanted = written_now(self.wanted, self.snapshot)
+        stands = standing(self.wanted, self.snapshot)
+        self._drifts += [one for key, one in stands.items() if self._standing.get(key) != one]
+        self._standing = stands
+        self._settled = None if turn.refused else (self.wanted, self.snapshot)
+        return next(iter(turn.refused.values()), None)
+
+    def _apply(self, turn: Turn, deadline: float) -> bool:
         """Brings the kernel to what is wanted; False when time is up before that."""
         while True:
             assert self.snapshot is not None, "observed under the same lock"
-            steps = plan(self.wanted, self.snapshot, self.policy)
+            steps = turn.left(plan(self.wanted, self.snapshot, self.policy))
             if not steps:
                 return True
-            turn.longest = max(turn.longest, len(steps))
-            if turn.tries >= ROUNDS * turn.longest:
-                left = ", ".join(sorted({repr(step.group) for step in steps}))
-                raise KernelRefused(f"the kernel does not keep what is written to {left}")
             for step in steps:
-                self.mount.apply(step)
-                self._note(turn, step)
-                turn.steps += 1
-                turn.tries += 1
-                if time.monotonic() > deadline:
+                if (step.group, "group") in turn.refused:
+                    continue  # its group could not be made a moment ago
+                self._observer.touched(step)
+                for done in turn.apply(step, self.mount.apply):
+                    self._note(turn, done)
+                if self._clock() > deadline:
                     return False
             self._observe()
 
-    def _note(self, turn: _Turn, step: Step) -> None:
-        """Remembers what was written, so that it is read again and not taken for another's doing."""
-        written = {WriteMasks: ("schemata",), WriteCpus: ("cpus_list",)}.get(type(step), READ)
-        self._touched.setdefault(step.group, set()).update(written)
+    def _note(self, turn: Turn, step: Step) -> None:
+        """Remembers what was written, so that it is not taken for another's doing."""
         if not isinstance(step, WriteMasks):
             return
         self.wanted = _with_written(self.wanted, step)
@@ -282,11 +273,14 @@ class Engine:
             default = replace(default, masks={**default.masks, **step.masks})
             self.snapshot = replace(self.snapshot, groups={**self.snapshot.groups, DEFAULT_GROUP: default})
 
-    def _work(self, turn: _Turn, deadline: float) -> bool:
+    def _work(self, turn: Turn, deadline: float) -> bool:
+        """Does the rest of the work, and looks where threads are then; False when time is up before that."""
         while turn.work is not None:
             if next(turn.work, _END) is _END:
                 turn.work = None
-            elif time.monotonic() > deadline:
+                self._observe()
+                return self._apply(turn, deadline)
+            if self._clock() > deadline:
                 return False
         return True
 

@@ -14,10 +14,11 @@ from functools import partial
 
 from rdtd.attach import Targets, attach, detach
 from rdtd.core.allocator import find, release, reserve, resize
-from rdtd.core.attachment import attach_cpus, detach_cpus
+from rdtd.core.attachment import attach_cpus, detach_cpus, forget, remember
 from rdtd.core.drift import Drift
 from rdtd.core.errors import NotMounted
 from rdtd.core.guards import Guard, nothing
+from rdtd.core.members import Members
 from rdtd.core.model import (
     Granted,
     Lifetime,
@@ -129,18 +130,24 @@ class Manager:
     async def attach(self, name: str, targets: Targets, guard: Guard = nothing) -> None:
         """Puts threads, processes and CPUs into a reservation."""
         check_name(name)
-        await self._turns.turn(
-            _guarded(guard, lambda wanted, snapshot: attach_cpus(wanted, snapshot, name, targets.cpus)),
-            self._attaching(name, targets),
-        )
+
+        def decide(wanted: Wanted, snapshot: Snapshot) -> Wanted:
+            return self._with_targets(wanted, snapshot, name, targets)
+
+        await self._turns.turn(_guarded(guard, decide), self._attaching(name, targets))
 
     async def detach(self, name: str, targets: Targets, guard: Guard = nothing) -> None:
         """Puts threads, processes and CPUs of a reservation back into the default group."""
         check_name(name)
         group = group_of(name)
+
+        def decide(wanted: Wanted, _: Snapshot) -> Wanted:
+            ids = set(targets.tasks).union(*map(self._threads.of_process, targets.processes))
+            wanted = detach_cpus(wanted, name, targets.cpus)
+            return forget(wanted, [name], ids, self._threads.identify_process)
+
         await self._turns.turn(
-            _guarded(guard, lambda wanted, _: detach_cpus(wanted, name, targets.cpus)),
-            lambda _: detach(self._engine.mount, self._threads, group, targets),
+            _guarded(guard, decide), lambda _: detach(self._engine.mount, self._threads, group, targets)
         )
 
     async def gather(self, name: str, threads: Callable[[], frozenset[int]]) -> None:
@@ -156,7 +163,12 @@ class Manager:
 
         def stays(wanted: Wanted, _: Snapshot) -> Wanted:
             find(wanted, name)
-            return wanted
+            others = [
+                other
+                for other, one in wanted.reservations.items()
+                if other != name and one.lifetime is Lifetime.CONFIGURED
+            ]
+            return forget(wanted, others, threads(), self._threads.identify_process)
 
         await self._turns.turn(stays, work)
 
@@ -171,7 +183,10 @@ class Manager:
 
     async def reconcile(self) -> int:
         """Reads everything again and puts it right. Returns the number of changes that were needed."""
-        return (await self._turns.turn(lambda wanted, _: wanted, fresh=True)).steps
+        outcome = await self._turns.turn(lambda wanted, _: wanted, fresh=True)
+        if outcome.left is not None:
+            raise outcome.left
+        return outcome.steps
 
     async def check(self) -> tuple[Drift, ...]:
         """Every difference between what is wanted and what is there, all of it read anew.
@@ -207,8 +222,10 @@ class Manager:
             self._poked.clear()
             gone = frozenset(self._gone)
             try:
-                await self._turns.turn(partial(_without, gone), reason="client-left")
+                outcome = await self._turns.turn(partial(_without, gone), reason="client-left")
                 self._gone -= gone
+                if outcome.left is not None:
+                    raise outcome.left
                 pause, reported = 0.0, ""
             except Exception as error:
                 pause = min(max(2 * pause, _FIRST_RETRY), _LAST_RETRY)
@@ -234,9 +251,16 @@ class Manager:
 
         def decide(wanted: Wanted, snapshot: Snapshot) -> Wanted:
             granted = reserve(wanted, snapshot, self._engine.policy, asked)
-            return attach_cpus(granted, snapshot, request.name, request.targets.cpus)
+            return self._with_targets(granted, snapshot, request.name, request.targets)
 
         return decide
+
+    def _with_targets(self, wanted: Wanted, snapshot: Snapshot, name: str, targets: Targets) -> Wanted:
+        wanted = attach_cpus(wanted, snapshot, name, targets.cpus)
+        if not targets.tasks and not targets.processes:
+            return wanted
+        tasks, processes = self._threads.identify(targets.tasks), self._threads.identify(targets.processes)
+        return remember(wanted, name, Members(tasks, processes), self._threads.identify_process)
 
     def _attaching(self, name: str, targets: Targets) -> Work | None:
         if not targets.tasks and not targets.processes:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from rdtd.core.drift import Drift, degraded
+from rdtd.core.drift import Drift
 from rdtd.core.errors import NotMounted
+from rdtd.core.lacking import degraded
 from rdtd.core.model import CacheKey, Reservation
 from rdtd.core.view import CacheView, Views
 from rdtd.engine import Engine
@@ -55,7 +56,7 @@ class Describer:
                 return Public(reservations=wanted.reservations, degraded=lacking)
             state = "degraded" if before.state == "unmounted" else before.state
             return replace(before, state=state, reservations=wanted.reservations)
-        lacking = degraded(wanted, snapshot)
+        lacking = degraded(wanted, snapshot, self._engine.refused)
         return Public(
             state="degraded" if lacking else "ready",
             cdp=snapshot.cdp,

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 
 from rdtd.core.cpus import MAXIMUM as MAXIMUM_CPUS
 from rdtd.core.errors import RdtdError
+from rdtd.core.members import Members, Thread
 from rdtd.core.model import (
     CacheId,
     CacheKey,
@@ -125,6 +126,10 @@ def _encode(wanted: Wanted) -> dict[str, Any]:
         "reservations": [_encode_reservation(one) for one in wanted.reservations.values()],
         "baselines": {name: _encode_masks(masks) for name, masks in wanted.baselines.items()},
         "written": {name: _encode_masks(masks) for name, masks in wanted.written.items()},
+        "members": {
+            name: {"tasks": sorted(one.tasks), "processes": sorted(one.processes)}
+            for name, one in wanted.members.items()
+        },
     }
 
 
@@ -170,7 +175,16 @@ def _decode(document: Mapping[str, Any]) -> Wanted:
         reservations=reservations,
         baselines={name: _decode_masks(masks) for name, masks in document["baselines"].items()},
         written={name: _decode_masks(masks) for name, masks in document["written"].items()},
+        members={  # earlier versions did not remember them
+            name: Members(_decode_threads(one["tasks"]), _decode_threads(one["processes"]))
+            for name, one in document.get("members", {}).items()
+            if name in reservations
+        },
     )
+
+
+def _decode_threads(pairs: Iterable[tuple[object, object]]) -> frozenset[Thread]:
+    return frozenset(Thread(_number(number), _number(started)) for number, started in pairs)
 
 
 def _decode_reservation(one: Mapping[str, Any]) -> Reservation:

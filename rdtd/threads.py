@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from rdtd.core.errors import AccessDenied, InvalidRequest, NotFound
+from rdtd.core.members import Thread
 
 __all__ = ["Threads"]
 
@@ -23,16 +24,49 @@ class Threads:
 
     def check(self, thread: int) -> None:
         """Raises NotFound when the thread is gone, InvalidRequest when it is one of the kernel's."""
+        name, fields = self._stat(thread)
+        if int(fields[6]) & _KERNEL_THREAD:
+            shown = name.decode("utf-8", "replace")
+            raise InvalidRequest(f"thread {thread} ({shown}) is a kernel thread; it serves the whole host")
+
+    def started(self, thread: int) -> int | None:
+        """When the thread, or process, that has the ID now started: see Thread. None when it is gone."""
+        try:
+            return int(self._stat(thread)[1][19])
+        except NotFound:
+            return None
+
+    def identify(self, ids: Iterable[int]) -> frozenset[Thread]:
+        """Which threads, or processes, these IDs stand for now; without those that are gone."""
+        found = ((one, self.started(one)) for one in ids)
+        return frozenset(Thread(one, started) for one, started in found if started is not None)
+
+    def identify_process(self, process: int) -> frozenset[Thread]:
+        """The threads that a process has now; none when it is gone."""
+        return self.identify(self.of_process(process))
+
+    def children(self, thread: int) -> frozenset[int]:
+        """The processes that this thread has started and that have not lost it as their parent.
+
+        None where the kernel was built without CONFIG_PROC_CHILDREN.
+        """
+        path = os.path.join(self._procfs, str(thread), "task", str(thread), "children")
+        try:
+            with open(path, "rb") as file:
+                return frozenset(map(int, file.read().split()))
+        except (FileNotFoundError, ProcessLookupError):
+            return frozenset()
+
+    def _stat(self, thread: int) -> tuple[bytes, list[bytes]]:
+        """The name of the command, and the fields behind it: the first is the third of proc_pid_stat(5)."""
         try:
             with open(os.path.join(self._procfs, str(thread), "stat"), "rb") as file:
                 stat = file.read()
         except (FileNotFoundError, ProcessLookupError):
             raise NotFound(f"there is no thread {thread}") from None
-        # The name of the command stands in parentheses and can hold anything, more parentheses included.
+        # The name stands in parentheses and can hold anything, more parentheses included.
         name, _, rest = stat.partition(b"(")[2].rpartition(b")")
-        if int(rest.split()[6]) & _KERNEL_THREAD:
-            shown = name.decode("utf-8", "replace")
-            raise InvalidRequest(f"thread {thread} ({shown}) is a kernel thread; it serves the whole host")
+        return name, rest.split()
 
     def of_process(self, process: int) -> frozenset[int]:
         """The threads that a process has now; none when it is gone."""

@@ -58,9 +58,12 @@ MAY_IMPORT = {
     "rdtd.messages": (),
     "rdtd.notify": (),
     "rdtd.attach": ("rdtd.core", "rdtd.resctrl", "rdtd.threads"),
-    "rdtd.engine": ("rdtd.core", "rdtd.resctrl", "rdtd.store", "rdtd.threads"),
+    "rdtd.engine": ("rdtd.core", "rdtd.resctrl", "rdtd.store", "rdtd.observer", "rdtd.turn"),
     "rdtd.startup": ("rdtd.core", "rdtd.resctrl", "rdtd.store"),
     "rdtd.triggers": (),
+    "rdtd.strays": ("rdtd.core", "rdtd.resctrl", "rdtd.threads"),
+    "rdtd.observer": ("rdtd.core", "rdtd.resctrl", "rdtd.strays", "rdtd.threads"),
+    "rdtd.turn": ("rdtd.core",),
     "rdtd.public": ("rdtd.core", "rdtd.engine"),
     "rdtd.turns": ("rdtd.core", "rdtd.resctrl", "rdtd.engine", "rdtd.public"),
     "rdtd.manager": (

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from rdtd.core.model import DEFAULT_GROUP, Cache, Domain, Group, Snapshot, Wanted
+from rdtd.core.model import DEFAULT_GROUP, Cache, Domain, Group, Masks, Snapshot, Wanted
 from rdtd.core.space import ForeignGroups, Policy, barred, leaves_enough, share
 
 __all__ = ["Adopted", "adopt", "written_now"]
@@ -56,14 +56,33 @@ def _baseline(group: Group, wanted: Wanted, snapshot: Snapshot) -> tuple[dict[Do
             if domain not in group.masks:
                 continue
             change = _outside(wanted, group, cache, domain, taken)
-            if change is not None and _reset_by_kernel(snapshot, cache, domain):
+            if change is not None and _reset_by_kernel(wanted, snapshot, cache, domain):
                 change = None
             if change is not None:
                 changes.append(change)
-            anew = domain not in baseline or (change is not None and not change.refused)
-            if anew or _outlived(wanted, group, cache, domain, taken):
+            if domain not in baseline:
+                baseline[domain] = _first(baseline, group, cache, domain, taken)
+            elif (change is not None and not change.refused) or _outlived(
+                wanted, group, cache, domain, taken
+            ):
                 baseline[domain] = group.masks[domain]
     return baseline, changes
+
+
+def _first(baseline: Masks, group: Group, cache: Cache, domain: Domain, taken: int) -> int:
+    """The baseline of a domain that is new: what was found, or known when CDP was on where it is off now.
+
+    A mount with CDP or without gives full masks, which is nobody's choice.
+    """
+    found = group.masks[domain]
+    other = {
+        baseline.get(Domain(f"L{cache.level}{use}", cache.cache_id))
+        for use in ([""] if cache.cdp else ["CODE", "DATA"])
+    }
+    known = other.pop()
+    if found != cache.full or other or known is None or not leaves_enough(cache, known, taken):
+        return found
+    return known
 
 
 def _outlived(wanted: Wanted, group: Group, cache: Cache, domain: Domain, taken: int) -> bool:
@@ -78,13 +97,16 @@ def _outlived(wanted: Wanted, group: Group, cache: Cache, domain: Domain, taken:
     )
 
 
-def _reset_by_kernel(snapshot: Snapshot, cache: Cache, domain: Domain) -> bool:
+def _reset_by_kernel(wanted: Wanted, snapshot: Snapshot, cache: Cache, domain: Domain) -> bool:
     """Whether the domain went and came back between two observations: every group is full there.
 
-    Reservations are what tells it from an administrator who sets the default group to the full mask.
+    Reservations are what tells it from an administrator who sets the default group to the full mask. When
+    no group at all is left of them, resctrl was mounted anew.
     """
     own = [group for group in snapshot.groups.values() if group.own]
-    return bool(own) and all(group.masks.get(domain) == cache.full for group in (snapshot.default, *own))
+    if not own and (snapshot.foreign or not wanted.reservations):
+        return False
+    return all(group.masks.get(domain) == cache.full for group in (snapshot.default, *own))
 
 
 def _outside(wanted: Wanted, group: Group, cache: Cache, domain: Domain, taken: int) -> Adopted | None:

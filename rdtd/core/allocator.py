@@ -67,7 +67,8 @@ def release(wanted: Wanted, name: str) -> Wanted:
     """`wanted` without the reservation."""
     find(wanted, name)
     rest = {other: one for other, one in wanted.reservations.items() if other != name}
-    return replace(wanted, reservations=rest)
+    members = {other: one for other, one in wanted.members.items() if other != name}
+    return replace(wanted, reservations=rest, members=members)
 
 
 def find(wanted: Wanted, name: str) -> Reservation:

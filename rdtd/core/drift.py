@@ -1,4 +1,4 @@
-"""What was changed from outside, in values and in words; and what a reservation lacks."""
+"""What was changed from outside, in values and in words."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 from rdtd.core.adopt import Adopted
 from rdtd.core.cpus import format_cpus
-from rdtd.core.model import Masks, Snapshot, Wanted
-from rdtd.core.plan import CreateGroup, Plan, RemoveGroup, Step, WriteCpus, WriteMasks
+from rdtd.core.model import Masks, Snapshot
+from rdtd.core.plan import CreateGroup, MoveTask, Plan, RemoveGroup, Step, WriteCpus, WriteMasks, WriteMode
 
-__all__ = ["Drift", "degraded", "drifts", "mask_text"]
+__all__ = ["Drift", "drifts", "mask_text"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,9 @@ class Drift:
     """One difference that rdtd did not make. `group` is "" for the default group.
 
     kind: `removed` (an own group was), `leftover` (a group with rdtd's prefix and no reservation), `masks`,
-    `cpus`, or `baseline` (the administrator set a group that yields). details: `found` and `done`, in words.
+    `mode`, `cpus`, `tasks`, or `baseline` (the administrator set a group that yields). Left alone are a
+    `mon-group` in an own group and a `foreign` group over reserved ways; see lacking.py. `contested`: another
+    program changes a group as often as it is put right. details: `found` and `done`, in words.
     """
 
     group: str
@@ -48,50 +50,42 @@ def drifts(adopted: Collection[Adopted], repairs: Plan, snapshot: Snapshot) -> t
         was = mask_text({change.domain: change.found for change in changes})
         found.append(Drift(group, "baseline", {"found": was, "done": done}))
     created = {step.group for step in repairs if isinstance(step, CreateGroup)}
-    known = {drift.group for drift in found}
+    baselines = {drift.group for drift in found}
     shared = {change.domain for change in adopted if not change.refused}
+    told: set[tuple[str, str]] = set()
     for step in repairs:
-        if isinstance(step, WriteMasks) and step.group not in known and step.masks.keys() <= shared:
+        if isinstance(step, WriteMasks) and (step.group in baselines or step.masks.keys() <= shared):
             continue  # a reservation follows the baseline where it has no ways of its own
-        if step.group in known or (step.group in created and not isinstance(step, CreateGroup)):
+        if step.group in created and not isinstance(step, CreateGroup):
             continue
-        known.add(step.group)
-        found.append(_describe(step, snapshot))
+        one = _describe(step, snapshot)
+        if (one.group, one.kind) not in told:
+            told.add((one.group, one.kind))
+            found.append(one)
     return tuple(found)
 
 
 def _describe(step: Step, snapshot: Snapshot) -> Drift:
+    there = snapshot.groups.get(step.group)
     match step:
+        case CreateGroup(group) if there is not None:
+            return Drift(group, "mode", {"found": there.mode, "done": "removed, and made again"})
         case CreateGroup(group):
             return Drift(group, "removed", {"found": "the group is not there", "done": "made again"})
         case RemoveGroup(group):
             return Drift(group, "leftover", {"found": "no reservation has this group", "done": "removed"})
+        case MoveTask(group):
+            strays = ", ".join(map(str, sorted(snapshot.strays[group])))
+            return Drift(
+                group, "tasks", {"found": f"threads are in other groups: {strays}", "done": "put back"}
+            )
+    assert there is not None, "what is written to is there, or made before"
+    match step:
+        case WriteMode(group):
+            return Drift(group, "mode", {"found": there.mode, "done": "set to shareable"})
         case WriteMasks(group, masks):
-            there = {domain: snapshot.groups[group].masks.get(domain, 0) for domain in masks}
-            return Drift(group, "masks", {"found": mask_text(there), "done": f"set to {mask_text(masks)}"})
+            had = mask_text({domain: there.masks.get(domain, 0) for domain in masks})
+            return Drift(group, "masks", {"found": had, "done": f"set to {mask_text(masks)}"})
         case WriteCpus(group, cpus):
-            there_now = format_cpus(snapshot.groups[group].cpus) or "none"
-            return Drift(group, "cpus", {"found": there_now, "done": f"set to {format_cpus(cpus) or 'none'}"})
-
-
-def degraded(wanted: Wanted, snapshot: Snapshot | None) -> dict[str, str]:
-    """The reservations that are not whole at the moment, each with the reason."""
-    found: dict[str, str] = {}
-    for name, reservation in wanted.reservations.items():
-        if snapshot is None:
-            found[name] = "resctrl is not mounted"
-            continue
-        group = snapshot.groups.get(reservation.group)
-        if group is None:
-            found[name] = f"its group {reservation.group!r} is not there"
-            continue
-        for granted in reservation.granted:
-            cache = snapshot.caches.get(granted.key)
-            domains = cache.domains_of(granted.kind) if cache else ()
-            if not domains:
-                found[name] = (
-                    f"{granted.key} is offline" if cache is None else f"{granted.key} has no CDP now"
-                )
-            elif any(group.masks.get(domain) != granted.mask for domain in domains):
-                found[name] = f"{granted.key}: the mask is not {granted.mask:x}"
-    return found
+            had = format_cpus(there.cpus) or "none"
+            return Drift(group, "cpus", {"found": had, "done": f"set to {format_cpus(cpus) or 'none'}"})

@@ -40,6 +40,10 @@ class Busy(RdtdError):
     """Not now: another program held the lock on resctrl longer than rdtd waits, or no RMID is free yet."""
 
 
+class NoRmid(Busy):
+    """No ID for monitoring (RMID) is free for another group; those of removed groups come back by and by."""
+
+
 class KernelRefused(RdtdError):
     """The kernel refused a write that rdtd held to be valid. The text has the kernel's last_cmd_status."""
 

@@ -13,6 +13,7 @@ from enum import StrEnum
 
 from rdtd.core.caches import Cache, CacheKey, Domain, Kind, Masks
 from rdtd.core.errors import InvalidRequest, quoted
+from rdtd.core.members import Members
 from rdtd.core.sizes import Amount
 
 __all__ = [
@@ -146,6 +147,7 @@ class Group:
     masks: Masks
     mode: str = "shareable"  # or exclusive, pseudo-locksetup, pseudo-locked
     cpus: frozenset[int] = frozenset()
+    monitors: frozenset[str] = frozenset()  # monitoring groups inside; read for own groups alone
 
     @property
     def own(self) -> bool:
@@ -168,6 +170,8 @@ class Snapshot:
     closids: int  # the smallest num_closids of all resources, the default group included
     cpus: frozenset[int] = frozenset()  # online
     cpus_of: Mapping[CacheKey, frozenset[int]] = field(default_factory=dict)
+    strays: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    """Threads that belong in an own group and are elsewhere, in the order in which they are put back."""
     foreign: tuple[Group, ...] = field(init=False, repr=False, compare=False)
     """The groups that rdtd did not make."""
 
@@ -196,11 +200,13 @@ class Wanted:
     it) the masks it had when rdtd first met it or somebody else last set it. `written`: the masks that
     rdtd last knew those groups to have. A mask that is neither there nor what follows from the baseline
     was set from outside; a domain that is not in `written` was away, and the kernel resets it on return.
+    `members`: what was attached, by reservation.
     """
 
     reservations: Mapping[str, Reservation] = field(default_factory=dict)
     baselines: Mapping[str, Masks] = field(default_factory=dict)
     written: Mapping[str, Masks] = field(default_factory=dict)
+    members: Mapping[str, Members] = field(default_factory=dict)
 
     def reserved(self, without: str | None = None) -> dict[CacheKey, int]:
         """The ways of each cache that are in reservations, one of them left out on request."""

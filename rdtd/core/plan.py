@@ -13,10 +13,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from rdtd.core.model import DEFAULT_GROUP, PREFIX, Domain, Masks, Snapshot, Wanted
+from rdtd.core.model import DEFAULT_GROUP, PREFIX, Domain, Group, Masks, Snapshot, Wanted
 from rdtd.core.space import Policy, share, yielding_groups
 
-__all__ = ["CreateGroup", "Plan", "RemoveGroup", "Step", "WriteCpus", "WriteMasks", "plan", "targets"]
+__all__ = [
+    "CreateGroup",
+    "MoveTask",
+    "Plan",
+    "RemoveGroup",
+    "Step",
+    "WriteCpus",
+    "WriteMasks",
+    "WriteMode",
+    "plan",
+    "targets",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +60,22 @@ class WriteCpus:
     cpus: frozenset[int]
 
 
-Step = RemoveGroup | CreateGroup | WriteMasks | WriteCpus
+@dataclass(frozen=True, slots=True)
+class WriteMode:
+    """Back to the mode of every own group, shareable: see Documentation/arch/x86/resctrl.rst, "mode"."""
+
+    group: str
+
+
+@dataclass(frozen=True, slots=True)
+class MoveTask:
+    """One write to tasks: one thread. That it has ended meanwhile is no failure."""
+
+    group: str
+    task: int
+
+
+Step = RemoveGroup | CreateGroup | WriteMasks | WriteCpus | WriteMode | MoveTask
 Plan = tuple[Step, ...]
 
 
@@ -80,20 +106,32 @@ def targets(wanted: Wanted, snapshot: Snapshot, policy: Policy) -> dict[str, dic
 def plan(wanted: Wanted, snapshot: Snapshot, policy: Policy) -> Plan:
     """The steps from the snapshot to what is wanted; empty when there is nothing to do."""
     goal = targets(wanted, snapshot, policy)
+    there = {name: group for name, group in snapshot.groups.items() if not _is_lost(group)}
     # Only what differs is looked at from here on: a host has many groups, a change concerns few.
     now = {
-        name: dict(group.masks)
-        for name, group in snapshot.groups.items()
-        if name in goal and goal[name] != group.masks
+        name: dict(group.masks) for name, group in there.items() if name in goal and goal[name] != group.masks
     }
-    created = [name for name in goal if name not in snapshot.groups]
+    created = [name for name in goal if name not in there]
+    own = [group for group in snapshot.groups.values() if group.own]
     return (
-        *(RemoveGroup(name) for name, group in snapshot.groups.items() if group.own and name not in goal),
+        *(RemoveGroup(group.name) for group in own if group.name not in goal or _is_lost(group)),
+        # In another mode it would bar the writes to others, or take no write itself.
+        *(WriteMode(group.name) for group in own if group.name in goal and _is_astray(group)),
         *(CreateGroup(name) for name in created),
         *_narrow(goal, now, snapshot),
         *_give(goal, now, created, snapshot),
-        *_cpus(wanted, snapshot),
+        *_cpus(wanted, there, snapshot.cpus),
+        *(MoveTask(name, task) for name, tasks in snapshot.strays.items() if name in goal for task in tasks),
     )
+
+
+def _is_lost(group: Group) -> bool:
+    """A pseudo-locked group takes no write any more: it can only be removed."""
+    return group.own and group.mode == "pseudo-locked"
+
+
+def _is_astray(group: Group) -> bool:
+    return group.mode not in ("shareable", "pseudo-locked")
 
 
 def _narrow(
@@ -150,11 +188,11 @@ def _clashes(name: str, goal: Mapping[str, Masks], losing: Mapping[str, Masks]) 
     )
 
 
-def _cpus(wanted: Wanted, snapshot: Snapshot) -> Iterator[WriteCpus]:
+def _cpus(wanted: Wanted, there: Mapping[str, Group], online: frozenset[int]) -> Iterator[WriteCpus]:
     """CPUs that are offline now are put back by the plan of the observation that sees them again."""
     for reservation in wanted.reservations.values():
-        group = snapshot.groups.get(reservation.group)
+        group = there.get(reservation.group)
         have = group.cpus if group else frozenset()
-        want = reservation.cpus & snapshot.cpus
+        want = reservation.cpus & online
         if have != want:
             yield WriteCpus(reservation.group, want)

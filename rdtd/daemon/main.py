@@ -24,6 +24,7 @@ from rdtd.log import entry, start_logging
 from rdtd.manager import Manager
 from rdtd.messages import Message
 from rdtd.notify import notify
+from rdtd.observer import Observer
 from rdtd.resctrl.filesystem import Resctrl
 from rdtd.resctrl.watch import Watch
 from rdtd.startup import StartError, claim, restore
@@ -73,8 +74,10 @@ def _run(options: argparse.Namespace, stack: ExitStack) -> int:
     store = Store(state_directory)
     wanted = restore(store, mount, partial(log.warning, extra=entry(Message.STATE_LOST)))
     settings = configuration.now.settings
-    engine = Engine(mount, store, settings.policy, wanted, watch.drain)
-    manager = Manager(engine, Threads(), watch.pending, settings.limits.lock_timeout)
+    threads = Threads()
+    observer = Observer(mount, threads, watch.drain, watch.unmounted)
+    engine = Engine(mount, store, settings.policy, wanted, observer)
+    manager = Manager(engine, threads, watch.pending, settings.limits.lock_timeout)
     return asyncio.run(_serve(manager, watch, configuration, options))
 
 

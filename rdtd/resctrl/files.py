@@ -6,12 +6,18 @@ import errno
 import os
 from enum import Enum
 
-from rdtd.core.errors import Busy, KernelRefused, NoClosid, NotMounted, RdtdError
+from rdtd.core.errors import KernelRefused, NoClosid, NoRmid, NotMounted, RdtdError
 
-__all__ = ["READ", "Told", "explain", "read_text", "write_text"]
+__all__ = ["MONITORS", "READ", "TASKS", "Told", "explain", "read_text", "write_text"]
 
 READ = ("schemata", "mode", "cpus_list")
 """The files of a group that a snapshot is made of."""
+
+MONITORS = "mon_groups"
+"""A directory of a group; those of own groups are in snapshots too, as far as they were heard of."""
+
+TASKS = "tasks"
+"""Heard of and not in snapshots: the threads of a group that matter are looked for apart."""
 
 # The kernel's handler ran and set last_cmd_status. With any other error the request did not get that far,
 # and the text that stands there is about an older command.
@@ -62,7 +68,7 @@ def explain(root: str, what: str, error: OSError, told: Told = Told.ALL) -> Rdtd
     if error.errno == errno.EBUSY and "RMID" in status:
         # alloc_rmid() in the kernel's monitor.c: the IDs of removed groups are kept until their lines of
         # cache are gone, at which it looks once a second.
-        return Busy(f"{text}; the kernel still keeps those of removed groups: try again in a second")
+        return NoRmid(f"{text}; the kernel still keeps those of removed groups: try again in a second")
     return KernelRefused(text)
 
 

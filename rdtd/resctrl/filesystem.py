@@ -5,13 +5,13 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from rdtd.core.cpus import format_cpus, parse_cpus
 from rdtd.core.errors import InvalidRequest, KernelRefused, NotMounted
-from rdtd.core.model import DEFAULT_GROUP, Cache, CacheKey, Group, Snapshot
-from rdtd.core.plan import CreateGroup, RemoveGroup, Step, WriteCpus, WriteMasks
-from rdtd.resctrl.files import READ, Told, explain, read_text, write_text
+from rdtd.core.model import DEFAULT_GROUP, PREFIX, Cache, CacheKey, Group, Snapshot
+from rdtd.core.plan import CreateGroup, MoveTask, RemoveGroup, Step, WriteCpus, WriteMasks, WriteMode
+from rdtd.resctrl.files import MONITORS, READ, TASKS, Told, explain, read_text, write_text
 from rdtd.resctrl.lock import take
 from rdtd.resctrl.schemata import format_schemata, parse_schemata
 from rdtd.resctrl.topology import read_caches, read_closids, read_cpus_of, read_online
@@ -90,12 +90,25 @@ class Resctrl:
             known = before.groups.get(name) if before else None
             # Foreign groups are few, and whoever makes one may be quicker than a watch.
             files = READ if known is None or not known.own else (dirty or {}).get(name, ())
+            if before is None and name.startswith(PREFIX):
+                files = (*READ, MONITORS)
             group = self._read_group(name, known, files) if files else known
             if group is not None:
                 groups[name] = known if known == group else group
+        if before is not None:
+            self._read_taken_cpus(groups, dirty or {})
         found = Snapshot(caches, groups, closids, online, cpus_of)
         # The same object for the same state spares others the comparison.
         return before if before is not None and found == before else found
+
+    def _read_taken_cpus(self, groups: dict[str, Group], dirty: Dirty) -> None:
+        """A CPU is taken from a group by a write to another one, of which alone a hint tells."""
+        lost = any("cpus_list" in files for name, files in dirty.items() if name not in groups or not name)
+        for name, group in groups.items():
+            if not group.own or not group.cpus or "cpus_list" in dirty.get(name, ()):
+                continue
+            if lost or any(group.cpus & other.cpus for other in groups.values() if other is not group):
+                groups[name] = self._read_group(name, group, ("cpus_list",)) or group
 
     def _group_names(self) -> list[str]:
         with os.scandir(self.root) as entries:
@@ -108,7 +121,7 @@ class Resctrl:
     def _read_group(self, name: str, known: Group | None, files: Collection[str]) -> Group | None:
         """The group, with those files read again; None when it went away: not everybody takes the lock."""
         known = known or Group(name, {})
-        masks, mode, cpus = known.masks, known.mode, known.cpus
+        masks, mode, cpus, monitors = known.masks, known.mode, known.cpus, known.monitors
         try:
             if "schemata" in files:
                 masks = parse_schemata(read_text(self._path(name, "schemata")))
@@ -116,14 +129,22 @@ class Resctrl:
                 mode = read_text(self._path(name, "mode")).strip()
             if "cpus_list" in files:
                 cpus = parse_cpus(read_text(self._path(name, "cpus_list")))
+            if MONITORS in files:
+                monitors = self._monitors(name)
         except OSError as error:
             if error.errno in _NO_GROUP:
                 return None
             raise
-        return Group(name, masks, mode, cpus)
+        return Group(name, masks, mode, cpus, monitors)
+
+    def _monitors(self, group: str) -> frozenset[str]:
+        try:
+            return frozenset(os.listdir(self._path(group, MONITORS)))
+        except FileNotFoundError:
+            return frozenset()  # a host without monitoring
 
     def apply(self, step: Step) -> None:
-        """One step of a plan. Raises NoClosid, KernelRefused or NotMounted, with the kernel's reason."""
+        """One step of a plan. Raises NoClosid, NoRmid, KernelRefused or NotMounted, with its reason."""
         match step:
             case RemoveGroup(group):
                 self._change(f"rmdir {group!r}", lambda: os.rmdir(self._path(group)), Told.NOTHING)
@@ -134,11 +155,16 @@ class Resctrl:
                     self._write(group, "schemata", text)
             case WriteCpus(group, cpus):
                 self._write(group, "cpus_list", format_cpus(cpus) + "\n", Told.LAST)
+            case WriteMode(group):
+                self._write(group, "mode", "shareable\n")
+            case MoveTask(group, task):
+                with suppress(ProcessLookupError):
+                    self.move_task(group, task)
 
     def move_task(self, group: str, task: int) -> None:
         """Moves one thread. Raises ProcessLookupError when it is gone, else as apply()."""
         try:
-            self._write(group, "tasks", f"{task}\n")
+            self._write(group, TASKS, f"{task}\n")
         except KernelRefused as error:
             if isinstance(error.__cause__, ProcessLookupError):
                 raise error.__cause__ from None
@@ -147,7 +173,7 @@ class Resctrl:
     def tasks(self, group: str) -> frozenset[int]:
         """The threads of a group; none when there is no such group."""
         try:
-            return frozenset(int(line) for line in read_text(self._path(group, "tasks")).split())
+            return frozenset(int(line) for line in read_text(self._path(group, TASKS)).split())
         except OSError as error:
             if error.errno in _NO_GROUP:
                 return frozenset()

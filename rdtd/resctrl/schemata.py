@@ -28,12 +28,15 @@ def cache_level(resource: str) -> int | None:
 
 
 def parse_schemata(text: str) -> dict[Domain, int]:
-    """The cache masks of a group. Raises ValueError that quotes the line it could not read."""
+    """The cache masks of a group. Raises ValueError that quotes the line it could not read.
+
+    A group that is to be pseudo-locked has none: `L3:uninitialized`.
+    """
     masks: dict[Domain, int] = {}
     for line in text.splitlines():
         resource, colon, rest = line.partition(":")
         resource = resource.strip()
-        if not colon or cache_level(resource) is None:
+        if not colon or cache_level(resource) is None or rest.strip() == "uninitialized":
             continue
         for entry in rest.split(";"):
             match = _ENTRY.fullmatch(entry)

@@ -21,7 +21,8 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # it imports asyncore, which rdtd does not use
     import pyinotify
 
-from rdtd.resctrl.files import READ
+from rdtd.core.model import PREFIX
+from rdtd.resctrl.files import MONITORS, READ, TASKS
 
 __all__ = ["Watch"]
 
@@ -30,6 +31,8 @@ _ROOT_MASK = pyinotify.IN_CREATE | pyinotify.IN_DELETE | pyinotify.IN_CLOSE_WRIT
 _GROUP_MASK = pyinotify.IN_CLOSE_WRITE
 # A write to the file on the left changes what is read from the one on the right.
 _MEANS = {"schemata": "schemata", "mode": "mode", "cpus": "cpus_list", "cpus_list": "cpus_list"}
+_MEANS |= {"tasks": TASKS}
+_MONITORS_MASK = pyinotify.IN_CREATE | pyinotify.IN_DELETE
 
 
 class _Notifier(pyinotify.Notifier):  # type: ignore[misc] # pyinotify has no types
@@ -66,15 +69,17 @@ class Watch:
         self.fd: int = self._manager.get_fd()
         os.set_blocking(self.fd, False)
         os.set_inheritable(self.fd, False)
-        self._groups: dict[int, str] = {}  # watch -> group, "" for the root
+        self._groups: dict[int, str] = {}  # watch -> directory below the root: a group, or GROUP/mon_groups
         self._watches: dict[str, int] = {}
         self._dirty: dict[str, set[str]] = {}
         self._everything = True
+        self._unmounted = False
 
     def follow(self, groups: Iterable[str]) -> None:
         """Watches the root and these groups, and no others. Called before the groups are read."""
         with self._lock:
             wanted = {"", *groups}
+            wanted |= {f"{group}/{MONITORS}" for group in wanted if group.startswith(PREFIX)}
             for group in self._watches.keys() - wanted:
                 self._drop(group)
             for group in wanted - self._watches.keys():
@@ -97,6 +102,13 @@ class Watch:
             self._take()
             return self._everything or bool(self._dirty)
 
+    def unmounted(self) -> bool:
+        """Whether the resctrl that was followed was unmounted since the last call: the next begins anew."""
+        with self._lock:
+            self._take()
+            unmounted, self._unmounted = self._unmounted, False
+            return unmounted
+
     def close(self) -> None:
         """Ends all watches."""
         with self._lock:
@@ -106,22 +118,38 @@ class Watch:
         for watch, mask, name in self._notifier.take():
             if mask & (pyinotify.IN_Q_OVERFLOW | pyinotify.IN_UNMOUNT):
                 self._everything = True
+            self._unmounted |= bool(mask & pyinotify.IN_UNMOUNT)
             if mask & pyinotify.IN_IGNORED:
                 # The kernel has dropped the watch already: unmounted, or gone with its directory.
                 group = self._groups.pop(watch, None)
                 self._manager.watches.pop(watch, None)
                 if group is not None:
                     self._watches.pop(group, None)
-                    self._dirty.setdefault(group, set()).update(READ)
+                    self._hint(group.removesuffix(f"/{MONITORS}"), *READ)
+                continue
+            directory = self._groups.get(watch)
+            if directory is None:
+                continue  # it was dropped, and what it told is late
+            group, _, inside = directory.partition("/")
+            if inside:
+                self._hint(group, MONITORS)
             elif mask & pyinotify.IN_ISDIR:
-                self._dirty.setdefault(name, set()).update(READ)
-            elif watch in self._groups and name in _MEANS:
-                self._dirty.setdefault(self._groups[watch], set()).add(_MEANS[name])
+                self._hint(name, *READ)
+                # Whoever is there under this name by now is another: kernfs tells its watch nothing.
+                for stale in (name, f"{name}/{MONITORS}") if mask & pyinotify.IN_DELETE else ():
+                    if stale in self._watches:
+                        self._drop(stale)
+            elif name in _MEANS:
+                self._hint(group, _MEANS[name])
+
+    def _hint(self, group: str, *files: str) -> None:
+        self._dirty.setdefault(group, set()).update(files)
 
     def _add(self, group: str) -> None:
         path = os.path.join(self._root, group)
         try:
             mask = _GROUP_MASK if group else _ROOT_MASK
+            mask = _MONITORS_MASK if group.endswith(f"/{MONITORS}") else mask
             added = self._manager.add_watch(path, mask | pyinotify.IN_ONLYDIR, quiet=False)
         except (pyinotify.WatchManagerError, UnicodeEncodeError):
             # It went away, or pyinotify cannot name it. Foreign groups are read at each turn anyway, and

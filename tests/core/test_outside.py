@@ -168,7 +168,25 @@ def test_baseline_whose_ways_were_reserved_while_cdp_was_on() -> None:
     rdtd.turn()
     rdtd.kernel = host(0, cdp=True)
     rdtd.turn()
+    rdtd.administrator_sets(0b1111_1111)
+    rdtd.turn()
     assert rdtd.reserve("a", "size=3ways")[0].mask == 0b0000_0111
     rdtd.kernel = host(0)
     assert rdtd.turn() == ()
     assert (rdtd.mask("rdtd.a"), rdtd.mask()) == (0b0000_0111, 0b1111_1000)
+
+
+@pytest.mark.parametrize("cdp", [False, True])
+def test_a_baseline_outlives_the_switch_of_cdp(cdp: bool) -> None:
+    """A mount gives full masks, to code and data or to both: nobody has set them."""
+    rdtd = Rdtd(host(0, cdp=cdp))
+    rdtd.administrator_sets(0b0000_1111)
+    rdtd.turn()
+    rdtd.kernel = host(0, cdp=not cdp)
+    assert rdtd.turn() == ()
+    assert rdtd.mask(resource="L3" if cdp else "L3DATA") == 0b0000_1111
+    rdtd.reserve("a", "size=2ways")
+    rdtd.kernel = host(0, cdp=cdp)
+    assert rdtd.turn() == ()
+    assert rdtd.mask("rdtd.a", resource="L3CODE" if cdp else "L3") == 0b0011_0000
+    assert rdtd.mask(resource="L3CODE" if cdp else "L3") == 0b0000_1111

@@ -10,10 +10,12 @@ from rdtd.core.model import Owner, Reservation, Snapshot, Wanted
 from rdtd.core.space import Policy
 from rdtd.core.spec import parse_spec
 from rdtd.engine import Decide, Engine
+from rdtd.observer import Observer
 from rdtd.resctrl.filesystem import Resctrl
 from rdtd.resctrl.watch import Watch
 from rdtd.simulator.process import SimulatorProcess
 from rdtd.store import Store
+from rdtd.threads import Threads
 from tests.support.mount import Mount
 
 
@@ -47,7 +49,8 @@ def watch(simulator: SimulatorProcess) -> Iterator[Watch]:
 def engine(resctrl: Resctrl, watch: Watch, tmp_path: Path) -> Engine:
     """An engine that has seen the host once."""
     mount = Resctrl(resctrl.root, resctrl.sysfs, watch.follow)
-    found = Engine(mount, Store(str(tmp_path)), Policy(), Wanted(), watch.drain)
+    observer = Observer(mount, Threads(), watch.drain, watch.unmounted)
+    found = Engine(mount, Store(str(tmp_path)), Policy(), Wanted(), observer)
     found.turn(nothing)
     return found
 

@@ -19,6 +19,7 @@ from rdtd.core.space import Policy
 from rdtd.core.spec import parse_spec
 from rdtd.engine import Engine
 from rdtd.manager import Manager, Request
+from rdtd.observer import Observer
 from rdtd.resctrl.filesystem import Resctrl
 from rdtd.simulator.kernel import KERNELS
 from rdtd.simulator.machine import Machine
@@ -94,8 +95,10 @@ class Host:
         self.store = Store(str(self.run))
         mount = Resctrl(ROOT, SYSFS, hints.follow)
         wanted = restore(self.store, mount, self.said.append)
-        self.engine = Engine(mount, self.store, self.policy, wanted, hints.drain)
-        return Manager(self.engine, Threads(str(self.processes.procfs)), hints.pending, lock_wait=0.05)
+        threads = Threads(str(self.processes.procfs))
+        observer = Observer(mount, threads, hints.drain, hints.unmounted)
+        self.engine = Engine(mount, self.store, self.policy, wanted, observer)
+        return Manager(self.engine, threads, hints.pending, lock_wait=0.05)
 
     async def start(self) -> Manager:
         """rdtd when its first turn is done, well or not."""
