@@ -40,6 +40,7 @@ class Units:
         self._groups: dict[str, str] = {}  # control groups by unit
         self._waiting: set[str] = set()  # units to look at
         self._wake = asyncio.Event()
+        self._one_at_a_time = asyncio.Lock()
         manager.subscribe(self._look)
 
     def follow(self, reservations: Mapping[str, str]) -> None:
@@ -56,15 +57,16 @@ class Units:
 
     async def settle(self) -> None:
         """Does what there is to do now."""
-        try:
-            if self._unwatched:
-                await self._watch()
-            while self._waiting:
-                await self._attach(self._waiting.pop())
-        except (BusError, BusTimeout, BusGone) as error:
-            self._tell(str(error))
-            if not isinstance(error, BusGone):
-                self._later(self._start_over)
+        async with self._one_at_a_time:
+            try:
+                if self._unwatched:
+                    await self._watch()
+                while self._waiting:
+                    await self._attach(self._waiting.pop())
+            except (BusError, BusTimeout, BusGone) as error:
+                self._tell(str(error))
+                if not isinstance(error, BusGone):
+                    self._later(self._start_over)
 
     async def run(self) -> None:
         """Follows the units until it is cancelled."""

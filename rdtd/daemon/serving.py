@@ -120,6 +120,7 @@ class Server:
                     self._apply()
                     await self._manager.follow(settings.policy, settings.limits.lock_timeout)
                     await self._boot.load(self._configuration.now.reservations)
+                    await self._units.settle()
                     self._configuration.check_cdp(self._manager)
                     self._mounting.check()
                 await _look(self._manager)

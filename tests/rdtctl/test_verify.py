@@ -20,7 +20,7 @@ def test_what_fits(shared_rdtctl: Rdtctl, tmp_path: Path) -> None:
     web = reservation(tmp_path, "web", "Regions=size=2ways,cache-id=0", "CPUs=900")
     settings = file(tmp_path, "rdtd.conf", "[Manager]", "Mount=yes")
     out = shared_rdtctl.ok("verify", web, settings)
-    assert out == f"{web}: web would have 2 MiB on L3 0\n{settings}: nothing is wrong\n"
+    assert out == f"{web}: web would have 4.5 MiB on L3 0\n{settings}: nothing is wrong\n"
     assert shared_rdtctl.ok("list", "--no-legend") == ""
 
 
@@ -29,7 +29,7 @@ def test_what_is_wrong(shared_rdtctl: Rdtctl, tmp_path: Path) -> None:
     good = reservation(tmp_path, "good", "Regions=size=1ways", "Colour=red")
     outcome = shared_rdtctl("verify", bad, good, str(tmp_path / "none.conf"))
     assert outcome.status == 1
-    assert outcome.out == f"{good}: good would have 1 MiB on each of L3 0-1\n"
+    assert outcome.out == f"{good}: good would have 2.25 MiB on each of L3 0-1\n"
     first, second, third, fourth = outcome.err.splitlines()
     assert first.startswith(f"{bad}:2: Regions='size=lots'")
     assert second.startswith(f"{bad}:3: unknown option Colour")
@@ -65,7 +65,7 @@ def test_two_files_with_one_name(shared_rdtctl: Rdtctl, tmp_path: Path) -> None:
 def test_one_that_is_there_is_compared_as_what_it_becomes(shared_rdtctl: Rdtctl, tmp_path: Path) -> None:
     path = reservation(tmp_path, "there", "Regions=size=10ways,cache-id=0")
     shared_rdtctl.ok("reserve", "there", "size=6ways,cache-id=0")
-    assert "there would have 10 MiB on L3 0" in shared_rdtctl.ok("verify", path)
+    assert "there would have 22.5 MiB on L3 0" in shared_rdtctl.ok("verify", path)
     shared_rdtctl.ok("release", "there")
 
 
