@@ -12,7 +12,7 @@ READY := $(VENV)/ready
 # More workers than this only make a small machine slower.
 WORKERS ?= 2
 
-.PHONY: help demo run test check soak test-crash bench vm test-kernel test-kernel-quick bench-kernel install deb rpm wheel format clean
+.PHONY: help demo run test check soak fuzz load test-crash bench vm test-kernel test-kernel-quick bench-kernel install deb rpm wheel format clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 26
@@ -33,6 +33,14 @@ check: $(READY) ## linters and types
 
 test-crash: $(READY) ## kill rdtd before each of its system calls, and let each of them fail
 	RDTD_CRASH_EVERY=1 $(BIN)/python -m pytest -q -n $(WORKERS) --timeout 3600 tests/crash
+
+# `make fuzz FUZZ="--seconds 600 message wire"`; what is found stays in the work directory that it names.
+fuzz: $(READY) ## look for inputs that break what reads them, guided by coverage
+	@$(BIN)/python -c "import atheris" 2>/dev/null || $(BIN)/python -m pip install --quiet -e ".[fuzz]"
+	@$(BIN)/python -m tests.fuzz $(FUZZ)
+
+load: $(READY) ## a thousand clients, bursts, floods: what they do to rdtd
+	@$(BIN)/python -m tests.load
 
 # `make soak SOAK="--operations 10000 --seed 7"`; the same seed is the same soak.
 soak: $(READY) ## a million mixed operations with everything going wrong that can
