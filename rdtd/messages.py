@@ -17,6 +17,8 @@ class Message(StrEnum):
     READY = "c41bf64f85784065a811981900c0b005"
     REPAIRED = "611fe5a775cf48a0b7c25d9c62726e07"  # something was not as rdtd left it
     BASELINE = "4e2ee0c709c74ce8b72545c016d695a3"  # an administrator set the default group
+    CONTESTED = "36a1139f422048cc930bc20debd7117e"  # another program changes a group again and again
+    OVERLAP = "62c436faa3de4f5ca6fb2bf17bf00b37"  # others' groups that rdtd leaves alone
     DEGRADED = "71de89dfc9114d0293f1e3fc483346f0"  # a reservation is not whole
     WHOLE = "bdef5a973c8b4dac9d2f3c6621691e75"  # it is again
     CANNOT_REPAIR = "32800ca362494e27be9274eca2f8042d"  # the kernel refuses, or another tool fights back
@@ -32,4 +34,5 @@ class Message(StrEnum):
     STATE_LOST = "146b8197bec44167975d7ed84afeb791"
     BUS_GONE = "8557e729aabb48f8bc2fd815542cd3a1"
     CHANGED = "739966b2188e409dbe63d2b53a744571"  # a reservation came, went or was resized: at LogLevel=debug
+    REFUSED = "d3a2e21c6bd24d648f2cb0c4c347333d"  # a call that is not allowed, or over a limit
     FAULT = "f227323f18e24161a91f4788e4c1b109"

@@ -62,7 +62,11 @@ class Objects(Protocol):
     def interfaces(self, path: str) -> dict[str, Interface]: ...
     def function(self, path: str, interface: str, member: str) -> Callable[..., Any]: ...
     def fault(self, error: BaseException, where: str) -> None: ...
+    def refused(self, caller: str, member: str, text: str) -> None: ...
 
+
+# Refusals that an administrator may want to know of: rights, and limits that can be set.
+_FOR_THE_ADMINISTRATOR = (FREEDESKTOP + "AccessDenied", LIMITS_EXCEEDED)
 
 UserOf = Callable[[str], Awaitable[int]]
 """The user ID behind a unique bus name. Raises AccessDenied if nobody can tell."""
@@ -179,6 +183,8 @@ class Dispatcher:
         name, text = error_reply(error)
         if name == INTERNAL:
             self._objects.fault(error, f"{message.interface}.{message.member} of {message.path}")
+        elif name in _FOR_THE_ADMINISTRATOR:
+            self._objects.refused(message.sender, message.member, text)
         connection.reply_error(message, name, text)
 
 

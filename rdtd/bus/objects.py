@@ -36,6 +36,7 @@ _TURN = 0.005
 # A value with its type, as wire.encode takes it for a variant.
 Value = tuple[str, Any]
 FaultHook = Callable[[BaseException, str], None]
+RefusedHook = Callable[[str, str, str], None]
 Sees = Callable[[Any], bool]
 """Whether a caller may see the private properties of an object that was added."""
 
@@ -61,8 +62,9 @@ class ObjectTree:
     """See the module. `manager_path` is the object that has ObjectManager, for all objects below it.
 
     `on_fault` is told of every exception that is a fault of ours, with a text that says where. Without it,
-    the event loop's exception handler is. `user_of` tells who calls an `async` function, and `viewer` which
-    objects' private properties a caller may see.
+    the event loop's exception handler is. `on_refused` is told of calls that are not allowed or over a limit:
+    who called which method, and what was answered. `user_of` tells who calls an `async` function, and
+    `viewer` which objects' private properties a caller may see.
     """
 
     def __init__(
@@ -71,11 +73,13 @@ class ObjectTree:
         *,
         limits: CallLimits = _LIMITS,
         on_fault: FaultHook | None = None,
+        on_refused: RefusedHook | None = None,
         user_of: UserOf = _nobody,
         viewer: Callable[[Call], Awaitable[Sees]] = _everything,
     ) -> None:
         self._manager_path = manager_path
         self._on_fault = on_fault
+        self._on_refused = on_refused
         self.viewer = viewer
         self._exported: dict[str, Exported] = {}
         self._above: Counter[str] = Counter()
@@ -218,6 +222,11 @@ class ObjectTree:
 
     def children(self, path: str) -> list[str]:
         return children(path, list(self._exported))
+
+    def refused(self, caller: str, member: str, text: str) -> None:
+        """Report a call that is not allowed, or over a limit."""
+        if self._on_refused is not None:
+            self._on_refused(caller, member, text)
 
     def fault(self, error: BaseException, where: str) -> None:
         """Report an exception that is a fault of ours."""

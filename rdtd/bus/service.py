@@ -49,12 +49,19 @@ class Service:
         limits: Limits = _LIMITS,
         *,
         polkit: bool = False,
+        on_refused: Callable[[str, str, str], None] | None = None,
         threads: Threads = _THREADS,
     ) -> None:
         """`uid` is the user that may change things, besides root. `polkit`: others are asked for there."""
         self.manager = manager
         self.limits = limits
-        self.tree = ObjectTree(MANAGER_PATH, on_fault=on_fault, user_of=self._user_of, viewer=self._viewer)
+        self.tree = ObjectTree(
+            MANAGER_PATH,
+            on_fault=on_fault,
+            on_refused=on_refused,
+            user_of=self._user_of,
+            viewer=self._viewer,
+        )
         self._uid = uid
         self._polkit = polkit
         self._threads = threads

@@ -29,6 +29,13 @@ __all__ = [
 
 log = logging.getLogger("rdtd")
 
+_DRIFTS = {
+    "baseline": Message.BASELINE,
+    "contested": Message.CONTESTED,
+    "foreign": Message.OVERLAP,
+    "mon-group": Message.OVERLAP,
+}
+
 
 def status(manager: Manager) -> str:
     """The line that `systemctl status` shows."""
@@ -67,7 +74,7 @@ def _tell_drift(drift: Drift) -> None:
         drift.details["found"],
         drift.details["done"],
         extra=entry(
-            Message.BASELINE if drift.kind == "baseline" else Message.REPAIRED,
+            _DRIFTS.get(drift.kind, Message.REPAIRED),
             group=drift.group,
             reservation=reservation,
             drift=drift.kind,

@@ -117,6 +117,7 @@ def test_settings_come_into_force(booted: Booted) -> None:
             caller.call("Resize", "saa{sv}a{sv}", "b", [{"ways": ("u", 3)}], {})
     log = booted.said()
     assert "rdtd: debug: reservation b of user 0 is reserved: L3 cache 0 both" in log
+    assert "rdtd: ReserveSpec was refused to :1." in log
 
 
 def test_released_by_a_call_it_returns_with_the_next_reload(booted: Booted) -> None:
