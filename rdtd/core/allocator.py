@@ -87,7 +87,7 @@ def _check_same(known: Reservation, asked: Reservation) -> None:
     if known.regions != asked.regions:
         raise Exists(f"reservation {asked.name!r} exists with other regions; resize it, or take another name")
     if known.owner != asked.owner:
-        raise Exists(f"reservation {asked.name!r} exists and belongs to user {known.owner.uid}")
+        raise Exists(f"reservation {asked.name!r} exists and belongs to another user or client")
     if known.lifetime != asked.lifetime:
         raise Exists(f"reservation {asked.name!r} exists with the lifetime {known.lifetime}")
 

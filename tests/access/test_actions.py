@@ -163,7 +163,7 @@ def test_another_users_reservation(caller: As, polkit: AuthorityThread, call: tu
 def test_the_same_name_again_stays_the_owners(caller: As, polkit: AuthorityThread) -> None:
     caller(0).call_of(*reserve())
     polkit.answer(RESERVE)
-    with pytest.raises(BusError, match="belongs to user 0") as caught:
+    with pytest.raises(BusError, match="belongs to another user or client") as caught:
         caller(NOBODY).call_of(*reserve())
     assert caught.value.name == RDTD_ERROR + "Exists"
 

@@ -209,7 +209,7 @@ def test_name_is_taken() -> None:
     snapshot, asked = rdtd.kernel.snapshot(), rdtd.ask("a", "size=2mb")
     for other, text in (
         (rdtd.ask("a", "size=3mb"), "other regions"),
-        (replace(asked, owner=Owner(1000)), "belongs to user 0"),
+        (replace(asked, owner=Owner(1000)), "belongs to another user or client"),
         (replace(asked, lifetime=Lifetime.CLIENT), "with the lifetime persistent"),
     ):
         with pytest.raises(Exists, match=text):

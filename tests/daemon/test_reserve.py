@@ -100,7 +100,7 @@ def test_the_same_call_again_gets_the_same_answer_and_writes_nothing(host: Host)
     ("spec", "options", "text"),
     [
         ("size=3ways", {}, "other regions"),
-        ("size=2ways", {"lifetime": ("s", "client")}, "belongs to user 0"),
+        ("size=2ways", {"lifetime": ("s", "client")}, "belongs to another user or client"),
     ],
 )
 def test_a_name_that_is_taken(host: Host, spec: str, options: dict[str, tuple[str, str]], text: str) -> None:
