@@ -71,7 +71,7 @@ class Engine:
         self._unrepaired: dict[tuple[str, str], Drift] = {}
         self._standing: dict[tuple[str, str], Drift] = {}
         self._store = store
-        self._observer = observer or Observer(mount)
+        self.observer = observer or Observer(mount)
         self._clock = clock
         self._saved: Wanted | None = None
         self._settled: tuple[Wanted, Snapshot] | None = None  # what the last turn left in order
@@ -201,7 +201,7 @@ class Engine:
         turn, before, self.snapshot = self._turn, self.snapshot, None  # on failure nothing is known any more
         # While threads are moved one by one, those are left alone that belonged elsewhere a moment ago.
         moving = None if turn is None or turn.work is None else turn.before.members
-        self.wanted, self.snapshot = self._observer.observe(self.wanted, before, moving)
+        self.wanted, self.snapshot = self.observer.observe(self.wanted, before, moving)
         return self.snapshot
 
     def _converge(self, turn: Turn) -> Outcome:
@@ -255,7 +255,7 @@ class Engine:
             for step in steps:
                 if (step.group, "group") in turn.refused:
                     continue  # its group could not be made a moment ago
-                self._observer.touched(step)
+                self.observer.touched(step)
                 for done in turn.apply(step, self.mount.apply):
                     self._note(turn, done)
                 if self._clock() > deadline:

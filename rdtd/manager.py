@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Generator
 from dataclasses import dataclass
 from functools import partial
 
+from rdtd.agenda import LOOK_EVERY, Agenda, Hinted
 from rdtd.attach import Targets, attach, detach
 from rdtd.core.allocator import find, release, reserve, resize
 from rdtd.core.attachment import attach_cpus, detach_cpus, forget, remember
@@ -39,9 +40,6 @@ from rdtd.turns import LOCK_WAIT, Turns
 
 __all__ = ["Manager", "Public", "Published", "Request", "cancelled"]
 
-# Seconds before what could not be put right is tried again: twice as long each time.
-_FIRST_RETRY, _LAST_RETRY = 0.1, 60.0
-
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -61,15 +59,15 @@ class Manager:
         self,
         engine: Engine,
         threads: Threads,
-        hinted: Callable[[], bool] = lambda: False,
+        hinted: Hinted = lambda _: False,
         lock_wait: float = LOCK_WAIT,
+        look_every: float = LOOK_EVERY,
     ) -> None:
-        """`hinted`: whether there are hints that no turn has seen. `lock_wait`: seconds, see Busy."""
-        self._hinted = hinted
+        """`lock_wait`: seconds, see Busy. `look_every`: seconds between looks that nothing has asked for."""
+        self._agenda = Agenda(hinted, look_every)
         self._engine = engine
         self._threads = threads
-        self._turns = Turns(engine, lock_wait, self._undone)
-        self._poked = asyncio.Event()
+        self._turns = Turns(engine, lock_wait, self._agenda.weigh, self._undone)
         self._gone: set[tuple[str, str]] = set()  # clients that left, each with its bus
 
     @property
@@ -198,42 +196,44 @@ class Manager:
 
     def poke(self) -> None:
         """Says that something may have changed."""
-        self._poked.set()
+        self._agenda.poke()
 
     def hint(self) -> None:
         """Says that there may be hints. Those that come during a turn are looked at when it ends."""
-        if self._hinted() and not self._turns.one_at_a_time.locked():
-            self._poked.set()
+        if not self._turns.one_at_a_time.locked():
+            self._agenda.hint()
+
+    def cpus_changed(self, offline: frozenset[int] | None) -> None:
+        """Says that CPUs came or went. `offline`: those that went, maybe for a moment; None: any may have."""
+        self._engine.observer.offline(offline)
+        self._agenda.poke()
 
     def leave(self, client: str, bus: str) -> None:
         """Says that a client is not on the bus any more: run() releases what it held."""
         self._gone.add((client, bus))
-        self._poked.set()
+        self._agenda.poke()
 
     async def run(self, report: Callable[[Exception], None]) -> None:
         """Looks again whenever something may have changed, until it is cancelled.
 
         What cannot be put right is tried again after a pause, and reported once.
         """
-        pause, reported = 0.0, ""
+        reported = ""
         while not cancelled():
-            await self._poked.wait()
-            await asyncio.sleep(pause)
-            self._poked.clear()
+            fresh = await self._agenda.due()
             gone = frozenset(self._gone)
             try:
-                outcome = await self._turns.turn(partial(_without, gone), reason="client-left")
+                outcome = await self._turns.turn(partial(_without, gone), reason="client-left", fresh=fresh)
                 self._gone -= gone
                 if outcome.left is not None:
                     raise outcome.left
-                pause, reported = 0.0, ""
+                self._agenda.succeeded()
+                reported = ""
             except Exception as error:
-                pause = min(max(2 * pause, _FIRST_RETRY), _LAST_RETRY)
+                self._agenda.failed(again=not isinstance(error, NotMounted))
                 if str(error) != reported:
                     report(error)
                 reported = str(error)
-                if not isinstance(error, NotMounted):
-                    self._poked.set()
 
     async def close(self) -> None:
         """Waits for the turn that is under way, then ends the thread. What was granted stays granted."""
@@ -270,12 +270,16 @@ class Manager:
 
     def _undone(self, published: Published) -> None:
         """Asks for another turn if the one before left something undone."""
+        gone = published.before.reservations.keys() - published.after.reservations.keys()
+        self._agenda.patience.forget([group_of(name) for name in gone])
         if published.after.state == "unmounted":
             return
-        came = published.before.state == "unmounted"
-        if self._engine.restless or self._hinted() or (came and self._gone):
+        if published.before.state == "unmounted" and self._gone:
+            self._agenda.poke()
+        if self._engine.restless:
             self._engine.restless = False
-            self._poked.set()
+            self._agenda.undone()
+        self._agenda.hint()
 
 
 def _guarded(guard: Guard, decide: Decide) -> Decide:

@@ -10,8 +10,9 @@ import os
 import select
 import socket
 from contextlib import suppress
+from dataclasses import dataclass
 
-__all__ = ["CpuWatch", "MountWatch"]
+__all__ = ["Changed", "CpuWatch", "MountWatch"]
 
 _NETLINK_KOBJECT_UEVENT = 15  # include/uapi/linux/netlink.h
 _FROM_KERNEL = 1  # the multicast group of the kernel's own uevents
@@ -35,6 +36,13 @@ class MountWatch:
         os.close(self._file)
 
 
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """CPUs came or went. `offline`: those that did, perhaps for a moment; None: any may have."""
+
+    offline: frozenset[int] | None
+
+
 class CpuWatch:
     """`fd` becomes readable when the kernel has told of a device; see NETLINK_KOBJECT_UEVENT in netlink(7).
 
@@ -50,29 +58,36 @@ class CpuWatch:
         self._socket.bind((0, _FROM_KERNEL))
         self.fd = self._socket.fileno()
 
-    def changed(self) -> bool:
-        """Whether a CPU went online or offline since the last call."""
-        found = False
-        # An overrun loses events: any may have been about a CPU.
+    def take(self) -> Changed | None:
+        """What happened to CPUs since the last call, None for nothing."""
+        found, offline, lost = False, set[int](), False
         while True:
             try:
                 message, sender = self._socket.recvfrom(16384)
             except BlockingIOError:
-                return found
+                break
             except OSError:
-                found = True
+                lost = True  # an overrun: any of the events may have been about a CPU
                 continue
-            if sender[0] == 0:
-                found |= _is_about_cpus(message)
+            event = _parse(message) if sender[0] == 0 else None
+            if event is not None:
+                found = True
+                offline |= event
+        return Changed(None if lost else frozenset(offline)) if found or lost else None
 
     def close(self) -> None:
         with suppress(OSError):
             self._socket.close()
 
 
-def _is_about_cpus(message: bytes) -> bool:
-    """`online@/devices/system/cpu/cpu3`, then KEY=VALUE fields, each ending with a zero byte."""
+def _parse(message: bytes) -> set[int] | None:
+    """`offline@/devices/system/cpu/cpu3`, then KEY=VALUE fields, each ending with a zero byte.
+
+    The CPUs that it says went offline; None if it is about something else than CPUs.
+    """
     head, *fields = message.split(b"\0")
-    return (
-        head.partition(b"@")[0] in (b"online", b"offline", b"add", b"remove") and b"SUBSYSTEM=cpu" in fields
-    )
+    action, _, path = head.partition(b"@")
+    if action not in (b"online", b"offline", b"add", b"remove") or b"SUBSYSTEM=cpu" not in fields:
+        return None
+    number = path.rpartition(b"/cpu")[2]
+    return {int(number)} if action in (b"offline", b"remove") and number.isdigit() else set()

@@ -9,7 +9,8 @@ from contextlib import suppress
 from functools import partial
 from typing import TypeVar
 
-from rdtd.core.errors import Busy
+from rdtd.core.drift import Drift
+from rdtd.core.errors import Busy, NoRmid
 from rdtd.engine import Decide, Engine, Outcome, Work
 from rdtd.public import Describer, Public, Published
 from rdtd.resctrl.lock import LockedError
@@ -19,19 +20,30 @@ __all__ = ["LOCK_WAIT", "Turns"]
 LOCK_WAIT = 5.0  # seconds for which a turn waits for other users of resctrl
 _PAUSES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05)  # seconds between tries; the last is repeated
 
+_RMID_PAUSE = 0.2
+
 T = TypeVar("T")
 
 
 class Turns:
     """Runs turns, and after each of them tells what it changed."""
 
-    def __init__(self, engine: Engine, lock_wait: float, left_undone: Callable[[Published], None]) -> None:
-        """`lock_wait`: seconds, see Busy. `left_undone` is called after each turn, before the listeners."""
+    def __init__(
+        self,
+        engine: Engine,
+        lock_wait: float,
+        weigh: Callable[[tuple[Drift, ...]], tuple[Drift, ...]],
+        left_undone: Callable[[Published], None],
+    ) -> None:
+        """`lock_wait`: seconds, see Busy. `weigh` says what is told of what a turn found; `left_undone` is
+        called after each turn, before the listeners.
+        """
         self.public = Public(reservations=engine.wanted.reservations)
         self.lock_wait = lock_wait
         self.one_at_a_time = asyncio.Lock()
         self.listeners: list[Callable[[Published], None]] = []
         self._engine = engine
+        self._weigh = weigh
         self._left_undone = left_undone
         self._describer = Describer(engine)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="resctrl")
@@ -41,8 +53,19 @@ class Turns:
     ) -> Outcome:
         """A turn. Once begun it is never left half-way, and its outcome stands when the call is cancelled.
 
-        Raises what the engine's turn raises, and Busy when others have the lock for too long.
+        Raises what the engine's turn raises, and Busy when others have the lock for too long. Where no RMID
+        is free it is tried again for as long: the kernel looks for some once a second.
         """
+        deadline = asyncio.get_running_loop().time() + self.lock_wait
+        while True:
+            try:
+                return await self._one_turn(decide, work, reason, fresh=fresh)
+            except NoRmid as error:
+                if asyncio.get_running_loop().time() > deadline:
+                    raise NoRmid(f"{error}; gave up after {self.lock_wait:g} s") from error
+            await asyncio.sleep(_RMID_PAUSE)
+
+    async def _one_turn(self, decide: Decide, work: Work | None, reason: str, *, fresh: bool) -> Outcome:
         async with self.one_at_a_time:
             begin = partial(self._engine.turn, decide, work, fresh=fresh)
             turn = asyncio.ensure_future(self._whole_turn(begin, reason))
@@ -102,7 +125,7 @@ class Turns:
 
     async def _publish(self, reason: str) -> None:
         """Tells what the turn changed."""
-        before, drifts = self.public, self._engine.take_drifts()
+        before, drifts = self.public, self._weigh(self._engine.take_drifts())
         self.public = await self._in_thread(partial(self._describer.describe, before))
         published = Published(before, self.public, drifts, reason)
         self._left_undone(published)

@@ -66,7 +66,9 @@ MAY_IMPORT = {
     "rdtd.turn": ("rdtd.core",),
     "rdtd.public": ("rdtd.core", "rdtd.engine"),
     "rdtd.turns": ("rdtd.core", "rdtd.resctrl", "rdtd.engine", "rdtd.public"),
+    "rdtd.agenda": ("rdtd.core",),
     "rdtd.manager": (
+        "rdtd.agenda",
         "rdtd.public",
         "rdtd.turns",
         "rdtd.core",

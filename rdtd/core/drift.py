@@ -48,13 +48,13 @@ def drifts(adopted: Collection[Adopted], repairs: Plan, snapshot: Snapshot) -> t
             back = mask_text({change.domain: change.expected for change in changes})
             done = f"too little is left beside the reservations; put back to {back}"
         was = mask_text({change.domain: change.found for change in changes})
-        found.append(Drift(group, "baseline", {"found": was, "done": done}))
+        found.append(Drift(group, "masks" if refused else "baseline", {"found": was, "done": done}))
     created = {step.group for step in repairs if isinstance(step, CreateGroup)}
-    baselines = {drift.group for drift in found}
+    told_already = {drift.group for drift in found}
     shared = {change.domain for change in adopted if not change.refused}
     told: set[tuple[str, str]] = set()
     for step in repairs:
-        if isinstance(step, WriteMasks) and (step.group in baselines or step.masks.keys() <= shared):
+        if isinstance(step, WriteMasks) and (step.group in told_already or step.masks.keys() <= shared):
             continue  # a reservation follows the baseline where it has no ways of its own
         if step.group in created and not isinstance(step, CreateGroup):
             continue

@@ -14,7 +14,7 @@ import os
 import struct
 import threading
 import warnings
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 
 with warnings.catch_warnings():
@@ -32,6 +32,7 @@ _GROUP_MASK = pyinotify.IN_CLOSE_WRITE
 # A write to the file on the left changes what is read from the one on the right.
 _MEANS = {"schemata": "schemata", "mode": "mode", "cpus": "cpus_list", "cpus_list": "cpus_list"}
 _MEANS |= {"tasks": TASKS}
+_TAKING = {TASKS, "cpus_list"}
 _MONITORS_MASK = pyinotify.IN_CREATE | pyinotify.IN_DELETE
 
 
@@ -96,11 +97,16 @@ class Watch:
             everything, self._everything = self._everything, False
             return None if everything else dirty
 
-    def pending(self) -> bool:
-        """Whether there are hints that drain() would return."""
+    def pending(self, besides: Collection[str] = ()) -> bool:
+        """Whether there are hints that drain() would return; with `besides`, hints that concern others.
+
+        A thread and a CPU are taken from a group by a write to another one: such writes concern nobody else.
+        """
         with self._lock:
             self._take()
-            return self._everything or bool(self._dirty)
+            if self._everything or not besides:
+                return self._everything or bool(self._dirty)
+            return any(files - _TAKING for name, files in self._dirty.items() if name not in besides)
 
     def unmounted(self) -> bool:
         """Whether the resctrl that was followed was unmounted since the last call: the next begins anew."""

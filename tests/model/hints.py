@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from rdtd.resctrl.files import READ
 
@@ -30,8 +30,8 @@ class Hints:
         everything, self._everything = self._everything, False
         return None if everything else dirty
 
-    def pending(self) -> bool:
-        return self._everything or bool(self._dirty)
+    def pending(self, besides: Collection[str] = ()) -> bool:
+        return self._everything or bool(self._dirty.keys() - set(besides))
 
     def unmounted(self) -> bool:
         """Whether what was followed was unmounted since the last call."""
