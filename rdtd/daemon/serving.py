@@ -177,7 +177,12 @@ def _listen(triggers: ExitStack, loop: asyncio.AbstractEventLoop, manager: Manag
         log.warning("CPU hotplug is seen late: no uevents from the kernel (%s)", error.strerror)
         return
     triggers.callback(cpus.close)
-    loop.add_reader(cpus.fd, lambda: manager.poke() if cpus.changed() else None)
+
+    def changed() -> None:
+        if (found := cpus.take()) is not None:
+            manager.cpus_changed(found.offline)
+
+    loop.add_reader(cpus.fd, changed)
     triggers.callback(loop.remove_reader, cpus.fd)
 
 
