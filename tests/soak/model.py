@@ -235,14 +235,23 @@ class _Epoch:
         except RdtdError as error:
             self.figures.refused[type(error).__name__] += 1
         except Killed:
-            if kind in ("reserve", "release", "resize"):
+            if kind in ("release", "resize"):
                 self.ledger.unknown(name, stays=kind == "resize")
             raise
 
     async def _reserve(self, name: str) -> None:
-        reservation = await self.manager.reserve(self._request(name))
-        if reservation.owner.client not in self.gone:  # it has left before it was answered
-            self.ledger.reserved(reservation)
+        request = self._request(name)
+        try:
+            reservation = await self.manager.reserve(request)
+        except Killed:
+            self.ledger.unknown(name, stays=True, client=self._present(request.owner.client))
+            raise
+        client = reservation.owner.client
+        if client not in self.gone:  # it has left before it was answered
+            self.ledger.reserved(name, reservation.granted, client)
+
+    def _present(self, client: str) -> str:
+        return "" if client in self.gone else client
 
     async def _preview(self, name: str) -> None:
         await self.manager.preview(self._request(name))
@@ -275,8 +284,6 @@ class _Epoch:
         """The client with its reservations leaves the bus, another one comes."""
         client, self.client = f":1.{self.client}", self.client + 1
         self.gone.add(client)
-        for one in [one for one, owner in self.ledger.clients.items() if owner == client]:
-            self.ledger.unknown(one, stays=False)
         self.ledger.left(client)
         self.manager.leave(client, "bus")
 
@@ -338,7 +345,7 @@ class _Epoch:
             except RdtdError as refused:
                 error = refused
         await self._until_left()
-        self.ledger.compare(self.manager.public.reservations, self.gone)
+        self.ledger.compare({name: one.granted for name, one in self.manager.public.reservations.items()})
         self._unsaved = self._unsaved and error is not None
         lacking = {
             name: why for name, why in self.manager.public.degraded.items() if not why.endswith("no CDP now")
