@@ -3,7 +3,7 @@
 import subprocess
 from pathlib import Path
 
-from tests.installed.units import Units, groups_of, main_pid, property_of
+from tests.installed.units import Units, groups_of, main_pid, property_of, start
 from tests.support.caller import Caller
 from tests.system.machine import systemctl
 
@@ -21,7 +21,7 @@ def test_a_unit_that_another_one_requires(caller: Caller, units: Units) -> None:
     """It is there while the unit is, and outlives rdtd's restarts."""
     units.add("rdtd-reservation@web-1.service.d/spec.conf", SPEC)
     units.add("web.service", f"{INSIDE}[Service]\nExecStart=sleep infinity\n")
-    systemctl("start", "web.service")
+    start("web.service")
     [row] = [row for row in caller.reservations() if row[0] == "web-1"]
     systemctl("restart", "rdtd.service")
     assert row in caller.reservations()
@@ -45,7 +45,7 @@ def test_a_service_inside_from_its_first_instruction_on(caller: Caller, units: U
     """By `rdtctl run` in its command: the main thread, and all that it starts."""
     units.add("rdtd-reservation@web-1.service.d/spec.conf", SPEC)
     units.add("web.service", _service(f"ExecStart=/usr/bin/rdtctl run --name=web-1 -- {THREADED}"))
-    systemctl("start", "web.service")
+    start("web.service")
     assert groups_of(main_pid("web.service")) == ["rdtd.web-1"] * 4
 
 
@@ -59,7 +59,7 @@ def test_a_service_that_is_attached_when_it_has_started(caller: Caller, units: U
             "ExecStartPost=+/usr/bin/rdtctl attach web-1 --process=$MAINPID"
         ),
     )
-    systemctl("start", "web.service")
+    start("web.service")
     assert groups_of(main_pid("web.service")) == ["rdtd.web-1"] * 4
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tests.support.caller import Caller
 from tests.system import machine
-from tests.system.machine import systemctl
+from tests.system.machine import run, systemctl
 
 BOOT = "boot"
 """The reservation that before-boot configures."""
@@ -35,6 +35,13 @@ class Units:
                     subprocess.run(["systemctl", verb, unit], check=False, capture_output=True)
             file.unlink()
         systemctl("daemon-reload")
+
+
+def start(unit: str) -> None:
+    """Starts it. What it said is in the failure."""
+    started = run("systemctl", "start", unit, check=False)
+    told = run("journalctl", "--boot", "--output=cat", f"--unit={unit}").stdout
+    assert started.returncode == 0, f"{started.stderr}{told}"
 
 
 def property_of(unit: str, name: str) -> str:
