@@ -78,7 +78,7 @@ class Observer:
         snapshot = self._mount.observe(before, dirty)
         members = wanted.members if moving is None else _common(wanted.members, moving)
         strays: Mapping[str, tuple[int, ...]] = before.strays if before is not None else {}
-        if strays or dirty is None or before is None or self._may_stray(members, snapshot, dirty):
+        if strays or dirty is None or before is None or self._may_stray(members, before, snapshot, dirty):
             strays, left = find_strays(self._mount, self._threads, members)
             self._looked_for = members
             if moving is None and left != members:
@@ -89,11 +89,20 @@ class Observer:
         return wanted, snapshot
 
     def _may_stray(
-        self, members: Mapping[str, Members], snapshot: Snapshot, dirty: Mapping[str, set[str]]
+        self,
+        members: Mapping[str, Members],
+        before: Snapshot,
+        snapshot: Snapshot,
+        dirty: Mapping[str, set[str]],
     ) -> bool:
-        """A thread moves by a write to the group where it goes, and by the end of the group where it is."""
+        """A thread moves by a write to the group where it goes, and by the end of the group where it is.
+
+        To a group that is new it may have gone before anybody listened there.
+        """
         if not members or members != self._looked_for:
             return bool(members)
+        if any(group.name not in before.groups for group in snapshot.foreign):
+            return True
         return any(TASKS in files or name not in snapshot.groups for name, files in dirty.items())
 
     def _forget_reset(self, wanted: Wanted, before: Snapshot | None) -> Wanted:
