@@ -9,7 +9,8 @@ Over Limits.queue the connection is given up, which bounds the memory.
 
 It is given up too when the bus takes nothing for Limits.stall seconds. dbus-daemon counts every message
 against its sender until the receiver has read it, and stops reading from a sender at 127 MiB: a few clients
-that ask and never read can so cut a service off. A new connection starts with a count of its own.
+that ask and never read can so cut a service off. A new connection starts with a count of its own, so they
+get it out of the way for Limits.stall seconds at the price of 127 MiB of answers, and no longer.
 """
 
 import asyncio
@@ -35,7 +36,7 @@ class Limits:
     pause: int = 1 << 20
     queue: int = 32 << 20
     turn: float = 0.005
-    stall: float = 10.0
+    stall: float = 4.0
     flush: float = 2.0
 
 

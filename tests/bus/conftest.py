@@ -5,10 +5,15 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
 import pytest
 import pytest_asyncio
+from hypothesis import HealthCheck, settings
 
 from rdtd.bus.connection import Connection
 from rdtd.bus.transport import Limits
 from tests.support.private_bus import PrivateBus
+
+# No test fails because the machine was slow.
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
 
 DEFAULT_LIMITS = Limits()
 

@@ -4,7 +4,7 @@ import struct
 from itertools import pairwise
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rdtd.bus.framing import MAX_HEADER, Framer, FramingError
@@ -24,7 +24,6 @@ def feed(framer: Framer, data: bytes, cuts: list[int]) -> list[bytes]:
     return found
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow])  # a busy machine is no fault of the test
 @given(st.lists(st.binary(max_size=100), max_size=5), st.lists(st.integers(0, 2000), max_size=10))
 def test_messages_come_out_as_they_went_in_however_they_are_cut(bodies: list[bytes], cuts: list[int]) -> None:
     frames = [message(1, [field(SENDER, "x" * (index * 3))], body) for index, body in enumerate(bodies)]

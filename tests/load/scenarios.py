@@ -195,6 +195,6 @@ SCENARIOS: dict[str, tuple[Callable[[Daemon, int], Counter[str]], int, int]] = {
     "clients that leave": (clients_that_leave, 20, 500),
     "burst": (burst, 300, 5000),
     "flood": (flood, 5, 100),
-    "deaf": (deaf, 200, 5000),
+    "deaf": (deaf, 200, 3000),
 }
 """By name: the scenario, its size in `make test`, its size in full."""
