@@ -56,7 +56,7 @@ def test_a_service_that_is_attached_when_it_has_started(caller: Caller, units: U
         "web.service",
         _service(
             f"User=nobody\nExecStart={THREADED}\n"
-            "ExecStartPost=+/usr/bin/rdtctl attach web-1 --process=$MAINPID"
+            "ExecStartPost=+/usr/bin/rdtctl attach web-1 --process=${MAINPID}"
         ),
     )
     start("web.service")
