@@ -204,6 +204,7 @@ def test_calls_under_way_are_answered_at_the_end(
         ended(process)
 
 
+@beside_the_kernel
 def test_no_bus(command: list[str], tmp_path: Path) -> None:
     fails([*command, "--bus", f"unix:path={tmp_path}/none"], "cannot connect to the bus", f"{tmp_path}/none")
     fails([*command, "--bus", "nonsense"], "'nonsense' is no address of a bus")
@@ -238,11 +239,13 @@ def test_another_rdtd(command: list[str], tmp_path: Path) -> None:
         ended(process)
 
 
+@beside_the_kernel
 def test_a_runtime_directory_that_cannot_be(command: list[str], tmp_path: Path) -> None:
     (tmp_path / "run").write_text("a file")
     fails(command, "cannot use the runtime directory", str(tmp_path / "run"), "File exists")
 
 
+@beside_the_kernel
 def test_a_state_file_that_cannot_be_read(command: list[str], tmp_path: Path) -> None:
     (tmp_path / "run/state.json").mkdir(parents=True)
     fails(command, f"cannot read {tmp_path}/run/state.json: Is a directory")
