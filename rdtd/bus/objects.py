@@ -84,6 +84,7 @@ class ObjectTree:
         self._exported: dict[str, Exported] = {}
         self._above: Counter[str] = Counter()
         self._entries: dict[str, dict[bool, Encoded]] = {}  # by path, without and with what is private
+        self._introspection: dict[str, Encoded] = {}
         self._connection: Connection | None = None
         self._standard = _Standard(self)
         self._dispatcher = Dispatcher(self, limits, user_of)
@@ -102,6 +103,7 @@ class ObjectTree:
         own = {interface.name: interface for interface in interfaces}
         self._exported[path] = Exported(exported, own, standard | own)
         self._above.update(_ancestors(path))
+        self._introspection.clear()
         if self._is_managed(path):
             properties = self.managed(path)
             self.emit(self._manager_path, OBJECT_MANAGER.name, "InterfacesAdded", path, properties)
@@ -111,6 +113,7 @@ class ObjectTree:
         removed = self._exported.pop(path)
         self._entries.pop(path, None)
         self._above.subtract(_ancestors(path))
+        self._introspection.clear()
         if self._is_managed(path):
             names = list(removed.own)
             self.emit(self._manager_path, OBJECT_MANAGER.name, "InterfacesRemoved", path, names)
@@ -217,6 +220,14 @@ class ObjectTree:
         entries = (self._entries[path][private] for path, private in shown.items())
         return join([encode("a{oa{sa{sv}}}", [{}]), *entries])
 
+    def introspection(self, path: str) -> Encoded:
+        """The answer to Introspect, made once for as long as the same objects are there."""
+        found = self._introspection.get(path)
+        if found is None:
+            text = introspect(list(self.interfaces(path).values()), self.children(path))
+            found = self._introspection[path] = encode("s", [text])
+        return found
+
     def exported(self, path: str) -> Exported:
         return self._exported[path]
 
@@ -254,9 +265,8 @@ class _Standard:
     def get_machine_id(self, call: Call) -> tuple[str]:
         return (machine_id(),)
 
-    def introspect(self, call: Call) -> tuple[str]:
-        interfaces = list(self._tree.interfaces(call.path).values())
-        return (introspect(interfaces, self._tree.children(call.path)),)
+    def introspect(self, call: Call) -> Encoded:
+        return self._tree.introspection(call.path)
 
     async def get(self, call: Call, interface: str, name: str) -> tuple[Value]:
         property_ = self._property(call, interface, name)

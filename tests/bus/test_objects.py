@@ -322,6 +322,11 @@ async def test_the_tree_can_be_walked_by_introspection(served: Served) -> None:
     assert await children("/") == ["a"]
     assert await children("/a") == ["thing"]
     assert await children("/a/thing") == []
+    # The answer is kept, and made anew when objects come and go.
+    served.tree.add("/a/other", object())
+    assert await children("/a") == ["other", "thing"]
+    served.tree.remove("/a/other")
+    assert await children("/a") == ["thing"]
 
 
 async def test_no_reply_where_none_is_wanted(served: Served) -> None:
