@@ -19,6 +19,7 @@ from rdtd.core.errors import NotMounted, RdtdError
 from rdtd.daemon.configuration import Configuration
 from rdtd.daemon.connecting import Link
 from rdtd.daemon.mounter import mounter
+from rdtd.daemon.refusals import Refusals
 from rdtd.daemon.telling import cannot_mount, cannot_repair, fault, no_units, skipped, status, tell
 from rdtd.log import entry
 from rdtd.manager import Manager, cancelled
@@ -57,7 +58,7 @@ class Server:
         # The systemd of a session mounts nothing.
         systems = (lambda: None) if bus == "session" else (lambda: self._link.connection)
         self._mounting = Mounting(manager, mounter(manager.root, mount_command, systems), cannot_mount)
-        self._service = Service(manager, os.geteuid(), fault, polkit=bus == "system")
+        self._service = Service(manager, os.geteuid(), fault, polkit=bus == "system", on_refused=Refusals())
         self._stopped, self._reload = asyncio.Event(), asyncio.Event()
         manager.subscribe(partial(tell, manager))
         manager.subscribe(lambda _: configuration.check_cdp(manager))

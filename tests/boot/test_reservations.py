@@ -60,13 +60,15 @@ def test_a_reload_does_what_the_files_say(booted: Booted) -> None:
 
 
 def test_two_change_places(booted: Booted) -> None:
-    for name, ways in (("a", 8), ("b", 2)):
-        booted.etc.reservation(name, f"Regions=size={ways}ways,cache-id=0")
-    booted.daemon.start()
-    for name, ways in (("a", 2), ("b", 8)):
-        booted.etc.reservation(name, f"Regions=size={ways}ways,cache-id=0")
-    booted.daemon.reload()
-    assert [booted.mount.masks(f"rdtd.{name}")[0].bit_count() for name in "ab"] == [2, 8]
+    """Whichever comes first, it waits for what the other gives up."""
+    for turn, sizes in enumerate(((8, 2), (2, 8), (8, 2))):
+        for name, ways in zip("ab", sizes, strict=True):
+            booted.etc.reservation(name, f"Regions=size={ways}ways,cache-id=0")
+        if turn:
+            booted.daemon.reload()
+        else:
+            booted.daemon.start()
+        assert tuple(booted.mount.masks(f"rdtd.{name}")[0].bit_count() for name in "ab") == sizes
     log = booted.said()
     assert "error" not in log
 

@@ -145,6 +145,17 @@ def test_a_wrong_reservation_is_skipped_and_the_rest_stays(places: list[Path]) -
     assert all(one.fatal for one in found.problems)
 
 
+def test_one_that_is_masked_is_no_problem(places: list[Path]) -> None:
+    for number, name in enumerate("ab"):
+        reservation(places[2], name)
+        path = places[number] / f"reservations.d/{name}.conf"
+        if number:
+            path.touch()
+        else:
+            path.symlink_to("/dev/null")
+    assert loaded(places) == Config()
+
+
 def test_two_files_with_one_name(places: list[Path]) -> None:
     first = reservation(places[2], "a")
     second = reservation(places[0], "b", "Name=a\nRegions=size=2ways")
