@@ -345,7 +345,7 @@ def test_resctrl_comes_later_and_goes(command: list[str], address: str, tmp_path
         with pytest.raises(BusError, match="not mounted"):
             caller.release("a")
         with SimulatorProcess(directory=directory) as again:
-            assert caller.call("Reconcile") == [3]
+            caller.call("Reconcile")  # rdtd sees a mount by itself, perhaps before this call
             assert Mount(again).masks("rdtd.a") == {0: 1, 1: 1}
             caller.release("a")
         ended(process)
