@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import pytest
 
 from rdtd.bus.client import BusError
-from tests.crash.launcher import Meter
+from tests.crash.mortal import MortalDaemon
 from tests.support.caller import Caller
-from tests.support.daemon import Daemon, DaemonFailedError
+from tests.support.daemon import DaemonFailedError
 from tests.support.mount import Mount
 from tests.support.patience import PATIENCE
 from tests.support.threads import Threads
@@ -22,18 +22,6 @@ POINTS = 4
 NEVER = 1 << 62
 
 Dump = dict[str, tuple[str, str, str, set[int]]]
-
-
-class MortalDaemon(Daemon):
-    """rdtd that kills itself when its meter says so."""
-
-    def __init__(self, *simulator: str) -> None:
-        super().__init__(simulator)
-        self.meter = Meter(self.directory / "meter")
-
-    def command(self) -> list[str]:
-        python, _, _, *options = super().command()
-        return [python, "-m", "tests.crash.launcher", str(self.directory / "meter"), *options]
 
 
 @dataclass

@@ -7,6 +7,7 @@ import sys
 import time
 from random import SystemRandom
 
+from tests.soak.daemon import soak_daemon
 from tests.soak.figures import Figures
 from tests.soak.model import soak
 
@@ -21,11 +22,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
     parser.add_argument("--operations", type=int, default=1_000_000, metavar="N", help="in one process")
     parser.add_argument("--seed", type=int, default=SystemRandom().randrange(1 << 32), metavar="N")
+    parser.add_argument(
+        "--daemon", action="store_true", help="a real rdtd on a bus instead: tens of thousands are a lot"
+    )
     options = parser.parse_args()
     say(f"seed {options.seed}")
     figures, begin = Figures(), time.monotonic()
     try:
-        soak(options.operations, options.seed, figures)
+        (soak_daemon if options.daemon else soak)(options.operations, options.seed, figures)
     except AssertionError as error:
         figures.violations += 1
         say(f"{type(error).__name__}: {error}")

@@ -49,6 +49,11 @@ class Ledger:
         known = name in self.granted
         self._unknown[name] = stayed and stays and known, self.clients.get(name, "") if known else client
 
+    @property
+    def in_doubt(self) -> set[str]:
+        """The names that may be there or not."""
+        return set(self._unknown)
+
     def compare(self, found: Mapping[str, Hashable]) -> None:
         """Raises ViolationError. What had ended with its client must be gone by now."""
         for name, (stays, client) in self._unknown.items():
