@@ -40,7 +40,11 @@ def _lacks(reservation: Reservation, snapshot: Snapshot, refused: Mapping[str, s
             return _because(f"{granted.key}: {name} has ways {ways:x} of it", refused.get(other, ""))
     if missing := (reservation.cpus & snapshot.cpus) - group.cpus:
         return _because(f"CPU {format_cpus(missing)} is not in its group", said)
-    return said or None
+    if strays := snapshot.strays.get(group.name):
+        return _because(f"{len(strays)} of its threads are in other groups", said)
+    if group.mode != "shareable":
+        return _because(f"its group is {group.mode}", said)
+    return None
 
 
 def _because(what: str, why: str) -> str:
