@@ -3,9 +3,12 @@
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rdtd.core.configured import Configured, format_configured, read_reservation
 from rdtd.core.model import Region
+from rdtd.core.options import Settings, read_settings
 from rdtd.core.sizes import Amount, Unit
 
 WAYS = Amount(2, Unit.WAYS)
@@ -88,3 +91,19 @@ def test_unknown_options_are_warnings() -> None:
     assert one is not None
     assert not problem.fatal
     assert str(problem).startswith("f:3: unknown option Colour in section [Reservation] is ignored")
+
+
+WORDS = """[Reservation] [Manager] Regions= CPUs= Units= Name= LogLevel= MaxMessageSize= size=1ways debug
+3-1 ; , = size=9gb,cache-id=any type=code 0-99999 a.service \\ \x7f \u0663"""
+PIECES = st.sampled_from(["\n", " ", "9" * 400, *WORDS.split()])
+
+
+@given(st.lists(PIECES, max_size=30).map("".join))
+def test_any_text_is_a_reservation_or_has_problems(text: str) -> None:
+    one, problems = read_reservation(text, "f", "name")
+    assert (one is None) == any(problem.fatal for problem in problems)
+    if one is not None:
+        again, _ = read_reservation(format_configured(one), "f", "other")
+        assert again is not None
+        assert replace(again, line=one.line) == one
+    read_settings(Settings(), text, "f")
