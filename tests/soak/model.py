@@ -218,7 +218,7 @@ class _Epoch:
             await self.manager.close()
             self.host.dies()
             await self._start()
-        elif self.random.random() < 0.03:
+        elif not self._unsaved and self.random.random() < 0.03:
             self.figures.faults["stopped and started"] += 1
             await self._stop()
             await self._start()

@@ -125,7 +125,7 @@ class Outside:
 
     def _set_mode(self) -> None:
         mode = self.random.choice(["exclusive", "shareable"])
-        self.host.echo(mode, f"{self._group(False)}/mode")
+        self.host.echo(mode, f"{self._group(self.random.random() < 0.7)}/mode")
 
     def _set_default(self) -> None:
         self.baseline_was_set = True
