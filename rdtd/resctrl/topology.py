@@ -38,9 +38,13 @@ def read_caches(root: str, masks: Masks) -> dict[CacheKey, Cache]:
             continue  # DATA has the same limits as CODE
         info = os.path.join(root, "info", resource)
         full = int(read_text(os.path.join(info, "cbm_mask")), 16)
+        if full <= 0 or full & (full + 1) or full >> 64:
+            raise ValueError(f"info/{resource}/cbm_mask: {full:x} is not the mask of a cache's ways")
         ways = full.bit_length()
         sizes = parse_number_by_id(sizes_text, resource)
         min_ways = int(read_text(os.path.join(info, "min_cbm_bits")))
+        if not 0 <= min_ways <= ways:
+            raise ValueError(f"info/{resource}/min_cbm_bits: {min_ways} of {ways} ways")
         shareable = int(_read_or(os.path.join(info, "shareable_bits"), "0"), 16)
         sparse = _read_or(os.path.join(info, "sparse_masks"), "0").strip() == "1"
         for domain, mask in masks.items():
