@@ -64,6 +64,7 @@ class Host:
         self.policy = policy or Policy()
         self.calls = 0
         self.said: list[str] = []
+        self.clock: Callable[[], float] = lambda: 0.0  # the engine's: no turn is cut into slices
         self.call: Callable[[int, str, tuple[Any, ...]], None] = lambda *_: None
         self.dead = False
 
@@ -97,7 +98,7 @@ class Host:
         wanted = restore(self.store, mount, self.said.append)
         threads = Threads(str(self.processes.procfs))
         observer = Observer(mount, threads, hints.drain, hints.unmounted)
-        self.engine = Engine(mount, self.store, self.policy, wanted, observer)
+        self.engine = Engine(mount, self.store, self.policy, wanted, observer, self.clock)
         return Manager(self.engine, threads, hints.pending, lock_wait=0.05)
 
     async def start(self) -> Manager:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Executor, Future
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any
 from unittest.mock import patch
 
-import rdtd.engine
 import rdtd.turns
 from rdtd.attach import Targets
 from rdtd.core.errors import RdtdError
@@ -50,8 +48,9 @@ def soak(operations: int, seed: int, figures: Figures) -> None:
         policy = Policy(foreign=random.choice(list(ForeignGroups)))
         with tempfile.TemporaryDirectory(prefix="rdtd-soak-", dir="/dev/shm") as directory:
             host = Host(Path(directory), preset, kernel, policy, **options)
+            host.clock = _Clock().monotonic
             try:
-                with host.in_place(), _repeatable():
+                with host.in_place(), patch.object(rdtd.turns, "ThreadPoolExecutor", _Inline):
                     asyncio.run(_Epoch(host, random, figures).run(min(left, EPOCH)))
             finally:
                 figures.longest_hold = max(figures.longest_hold, host.files.longest_hold)
@@ -84,16 +83,6 @@ class _Clock:
     def monotonic(self) -> float:
         self._now += 0.001
         return self._now
-
-
-@contextmanager
-def _repeatable() -> Iterator[None]:
-    """No threads, and a clock of the test's own."""
-    with (
-        patch.object(rdtd.turns, "ThreadPoolExecutor", _Inline),
-        patch.object(rdtd.engine, "time", _Clock()),
-    ):
-        yield
 
 
 class _Epoch:
