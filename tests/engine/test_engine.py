@@ -3,7 +3,8 @@
 import errno
 import json
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,13 @@ import pytest
 import rdtd.engine
 from rdtd.core.errors import KernelRefused, NoSpace, NotMounted
 from rdtd.core.model import Snapshot, Wanted
+from rdtd.core.plan import Step
+from rdtd.core.space import Policy
 from rdtd.engine import Decide, Engine, Outcome
+from rdtd.resctrl.filesystem import Resctrl
 from rdtd.resctrl.lock import LockedError, take
 from rdtd.simulator.process import SimulatorProcess
+from rdtd.store import Store
 from tests.engine.conftest import nothing, releasing, reserving
 from tests.support.mount import Mount
 
@@ -227,3 +232,60 @@ def test_a_mount_that_goes_away(engine: Engine, mount: Mount) -> None:
     with pytest.raises(NotMounted):
         engine.turn(nothing)
     assert engine.snapshot is None
+
+
+def test_a_long_repair_holds_the_lock_for_a_slice_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hundred groups, by a clock that each look at it moves on: so many steps make a slice, and no more."""
+    step, now, held, holds = 0.005, [0.0], [0], []
+
+    def clock() -> float:
+        now[0] += step
+        return now[0]
+
+    class Counting(Resctrl):
+        def apply(self, one: Step) -> None:
+            held[0] += 1
+            super().apply(one)
+
+        @contextmanager
+        def locked(self, *, exclusive: bool) -> Iterator[None]:
+            held[0] = 0
+            with super().locked(exclusive=exclusive):
+                yield
+            holds.append(held[0])
+
+    with SimulatorProcess(["--preset", "large", "--cache-ids", "0"]) as simulator:
+        for number in range(100):
+            (Path(simulator.root) / f"rdtd.{number}").mkdir()
+        mount = Counting(simulator.root, simulator.sysfs)
+        engine = Engine(mount, Store(str(tmp_path)), Policy(), Wanted(), clock=clock)
+        assert to_the_end(engine, nothing).steps == 100
+        assert Mount(simulator).groups() == []
+    assert max(holds) == rdtd.engine.SLICE / step + 1
+    assert sum(holds) == 100
+
+
+def test_a_check_changes_nothing(engine: Engine, mount: Mount) -> None:
+    """It tells what a repair would do, in the words of the Drift; the repair comes when it may."""
+    engine.turn(reserving("a", "size=2ways"))
+    engine.turn(reserving("b", "size=2ways"))
+    assert engine.check() == ()
+    mount.set_masks("L3:0=fffff", "rdtd.a")
+    (mount.root / "rdtd.b").rmdir()
+    (mount.root / "other").mkdir()
+    before = mount.dump()
+    found = {(one.group, one.kind): one.details["done"] for one in engine.check()}
+    assert found == {
+        ("rdtd.a", "masks"): "set to L3:0=3",
+        ("rdtd.b", "removed"): "made again",
+        ("other", "foreign"): found["other", "foreign"],
+    }
+    assert mount.dump() == before
+    assert engine.restless
+    engine.turn(nothing)
+    assert {(one.group, one.kind) for one in engine.take_drifts()} == set(found)
+    assert [one.kind for one in engine.check()] == ["foreign"]
+    (mount.root / "other").rmdir()
+    assert engine.check() == ()

@@ -101,6 +101,77 @@ def test_no_watch_is_leaked(root: Path, watch: Watch, capfd: pytest.CaptureFixtu
     assert capfd.readouterr().err == ""
 
 
+def test_a_group_that_was_made_again_is_watched_again(root: Path, watch: Watch) -> None:
+    """Between two looks: the directory is another, and kernfs tells the watch of the old one nothing."""
+    (root / "one").rmdir()
+    (root / "one").mkdir()
+    watch.drain()
+    watch.follow(["one"])
+    (root / "one/schemata").write_text("L3:0=1\n")
+    assert drained(watch) == {"one"}
+
+
+def test_monitoring_groups_of_own_groups_are_hints(root: Path, watch: Watch) -> None:
+    (root / "rdtd.a").mkdir()
+    watch.follow(["one", "rdtd.a"])
+    watch.drain()
+    (root / "rdtd.a/mon_groups/guest").mkdir()
+    (root / "one/mon_groups/guest").mkdir()
+    assert watch.drain() == {"rdtd.a": {"mon_groups"}}
+
+
+def test_hints_about_others(root: Path, watch: Watch) -> None:
+    """Threads and CPUs that go to another group concern those from which they come."""
+    (root / "one/schemata").write_text("L3:0=1\n")
+    (root / "tasks").write_text(f"{os.getpid()}\n")
+    (root / "cpus_list").write_text("0-15\n")
+    assert watch.pending()
+    assert not watch.pending(["one"])
+    assert watch.pending(["two"])
+
+
+def test_no_watch_is_leaked_by_any_number_of_groups(tmp_path: Path) -> None:
+    """RDTD_WATCHED_GROUPS=100000 for the long run. inotify lets a user have some ten thousand."""
+    watch = Watch(str(tmp_path))
+    for number in range(0, int(os.environ.get("RDTD_WATCHED_GROUPS", "500")), 20):
+        names = [f"rdtd.{one}" for one in range(number, number + 20)]
+        for name in names:
+            (tmp_path / name / "mon_groups").mkdir(parents=True)
+        watch.follow(names)
+        for name in names:
+            (tmp_path / name / "mon_groups").rmdir()
+            (tmp_path / name).rmdir()
+        if number % 40:
+            watch.drain()
+        watch.follow(())
+    assert Path(f"/proc/self/fdinfo/{watch.fd}").read_text().count("inotify wd:") == 1
+    assert len(watch._manager.watches) == len(watch._watches) == len(watch._groups) == 1
+    watch.close()
+
+
+def test_an_overflow_means_everything_and_hints_are_coalesced(tmp_path: Path) -> None:
+    most = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "schemata").touch()
+    watch = Watch(str(tmp_path))
+    watch.follow(["one", "two"])
+    watch.drain()
+
+    def write(number: int) -> None:
+        for _ in range(number):  # equal events that follow one another are one to the kernel already
+            for name in ("one", "two"):
+                os.close(os.open(tmp_path / name / "schemata", os.O_WRONLY))
+
+    write(100)
+    assert watch.drain() == {"one": {"schemata"}, "two": {"schemata"}}
+    write(most // 2 + 1)
+    assert watch.drain() is None
+    (tmp_path / "one/schemata").write_text("")
+    assert watch.drain() == {"one": {"schemata"}}
+    watch.close()
+
+
 def test_what_is_not_followed_any_more_gives_no_hint(root: Path, watch: Watch) -> None:
     """kernfs does not drop the watch of a directory that goes: rdtd does."""
     watch.follow([])
@@ -127,6 +198,8 @@ def test_umount_means_everything() -> None:
         watch.drain()
     assert watch.pending()
     assert watch.drain() is None
+    assert watch.unmounted()
+    assert not watch.unmounted()
     watch.close()
 
 
