@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import ExitStack
 from functools import partial
 
@@ -34,6 +34,8 @@ from rdtd.units import Units
 __all__ = ["Server"]
 
 log = logging.getLogger("rdtd")
+
+AFTER_FAULT = 1.0  # seconds before work that ended by a fault is begun again
 
 
 class Server:
@@ -128,17 +130,17 @@ class Server:
 
     async def _until_stopped(self) -> None:
         """Tells that all is in place, and works until the end."""
-        work = {
-            "looking at resctrl": self._manager.run(cannot_repair),
-            "keeping what is configured": self._boot.run(),
-            "following units": self._units.run(),
-            "mounting": self._mounting.run(),
-            "keeping the bus": self._link.keep(self._service, self._units.meet),
-            "reloading": self._reload_when_told(),
+        work: dict[str, Callable[[], Coroutine[None, None, None]]] = {
+            "looking at resctrl": partial(self._manager.run, cannot_repair),
+            "keeping what is configured": self._boot.run,
+            "following units": self._units.run,
+            "mounting": self._mounting.run,
+            "keeping the bus": partial(self._link.keep, self._service, self._units.meet),
+            "reloading": self._reload_when_told,
         }
         if (interval := watchdog_interval()) is not None:
-            work["telling the watchdog"] = watchdog_loop(interval)
-        tasks = [asyncio.get_running_loop().create_task(_told(one, what)) for what, one in work.items()]
+            work["telling the watchdog"] = partial(watchdog_loop, interval)
+        tasks = [asyncio.get_running_loop().create_task(_lasting(one, what)) for what, one in work.items()]
         try:
             bus = self._link.bus
             named = bus if bus in ("system", "session") else "given"
@@ -156,12 +158,14 @@ class Server:
             await self._manager.close()
 
 
-async def _told(work: Coroutine[None, None, None], what: str) -> None:
-    """The work, whose end by a fault is told."""
-    try:
-        await work
-    except Exception as error:
-        fault(error, what)
+async def _lasting(work: Callable[[], Coroutine[None, None, None]], what: str) -> None:
+    """The work, begun again should a fault end it."""
+    while not cancelled():
+        try:
+            await work()
+        except Exception as error:
+            fault(error, what)
+            await asyncio.sleep(AFTER_FAULT)
 
 
 def _listen(triggers: ExitStack, loop: asyncio.AbstractEventLoop, manager: Manager, watch: Watch) -> None:
