@@ -10,7 +10,7 @@ from rdtd.daemon import serving
 
 async def test_work_is_begun_again(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(serving, "AFTER_FAULT", 0.0)
-    begun = []
+    begun: list[int] = []
 
     async def work() -> None:
         begun.append(len(begun))
