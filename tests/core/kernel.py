@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from rdtd.core import masks
 from rdtd.core.model import DEFAULT_GROUP, Cache, CacheKey, Domain, Group, Masks, Snapshot
-from rdtd.core.plan import CreateGroup, RemoveGroup, Step, WriteCpus, WriteMasks
+from rdtd.core.plan import CreateGroup, MoveTask, RemoveGroup, Step, WriteCpus, WriteMasks, WriteMode
 
 EXCLUSIVE = ("exclusive", "pseudo-locked")
 
@@ -55,6 +55,10 @@ class Kernel:
                 self.write_masks(name, changed)
             case WriteCpus(name, cpus):
                 self.write_cpus(name, cpus)
+            case WriteMode(name):
+                self.set_mode(name, "shareable")
+            case MoveTask():
+                pass  # there are no threads here
 
     def mkdir(self, name: str) -> None:
         if name in self.groups:

@@ -6,8 +6,10 @@ from dataclasses import replace
 
 import pytest
 
+from rdtd.core.drift import drifts
 from rdtd.core.errors import NoSpace
 from rdtd.core.model import Cache, CacheKey, Domain, Kind
+from rdtd.core.plan import CreateGroup, RemoveGroup, WriteMode
 from rdtd.core.space import ForeignGroups, Policy
 from tests.core.support import Rdtd, host
 
@@ -190,3 +192,29 @@ def test_a_baseline_outlives_the_switch_of_cdp(cdp: bool) -> None:
     assert rdtd.turn() == ()
     assert rdtd.mask("rdtd.a", resource="L3CODE" if cdp else "L3") == 0b0011_0000
     assert rdtd.mask(resource="L3CODE" if cdp else "L3") == 0b0000_1111
+
+
+def test_a_pseudo_locked_own_group_is_made_again() -> None:
+    """It takes no write and no other mode any more; its schemata has one line."""
+    rdtd = Rdtd(host(0))
+    rdtd.reserve("a", "size=2ways")
+    group = rdtd.kernel.groups["rdtd.a"]
+    rdtd.kernel.groups["rdtd.a"] = replace(group, mode="pseudo-locked")
+    snapshot = rdtd.kernel.snapshot()
+    steps = rdtd.steps(rdtd.wanted)
+    assert steps[:2] == (RemoveGroup("rdtd.a"), CreateGroup("rdtd.a"))
+    assert [(one.kind, one.details["found"]) for one in drifts((), steps, snapshot)] == [
+        ("mode", "pseudo-locked")
+    ]
+    rdtd.turn()
+    assert rdtd.kernel.groups["rdtd.a"] == group
+
+
+def test_a_group_that_is_to_be_pseudo_locked_is_shareable_again() -> None:
+    rdtd = Rdtd(host(0))
+    rdtd.reserve("a", "size=2ways")
+    group = rdtd.kernel.groups["rdtd.a"]
+    rdtd.kernel.groups["rdtd.a"] = replace(group, mode="pseudo-locksetup", masks={})
+    assert rdtd.steps(rdtd.wanted)[0] == WriteMode("rdtd.a")
+    rdtd.turn()
+    assert rdtd.kernel.groups["rdtd.a"] == group

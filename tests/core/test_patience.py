@@ -27,7 +27,8 @@ def test_some_repairs_come_at_once_and_then_there_is_one_warning() -> None:
 
 
 def test_the_warning_says_how_often() -> None:
-    patience, told = Patience(), ()
+    patience = Patience()
+    told: tuple[Drift, ...] = ()
     for number in range(AT_ONCE + 1):
         told = patience.weigh([MASKS], 100 + number / 2)
     assert told[0].details["found"].endswith(f"as often as it is put right: {AT_ONCE + 1} times in 2.5 s")

@@ -262,11 +262,13 @@ def _only_the_first_grant(real: Faulty) -> Faulty:
 
 
 def _always_written(real: Faulty) -> Faulty:
-    return lambda wanted, _: (WriteCpus(one.group, one.cpus) for one in wanted.reservations.values())
+    return lambda wanted, there, online: (
+        WriteCpus(one.group, one.cpus) for one in wanted.reservations.values()
+    )
 
 
 def _only_masks_are_compared(real: Faulty) -> Faulty:
-    return lambda wanted, snapshot: iter(())
+    return lambda wanted, there, online: iter(())
 
 
 def _owner_has_no_ways(real: Faulty) -> Faulty:
@@ -274,7 +276,7 @@ def _owner_has_no_ways(real: Faulty) -> Faulty:
 
 
 def _full_at_return(real: Faulty) -> Faulty:
-    return lambda snapshot, cache, domain: False
+    return lambda wanted, snapshot, cache, domain: False
 
 
 def _always_enough(real: Faulty) -> Faulty:

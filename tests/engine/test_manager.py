@@ -179,3 +179,35 @@ async def test_callers_at_once(manager: Manager, mount: Mount) -> None:
     assert sum(masks) == (1 << 7) - 1
     await asyncio.gather(*(manager.release(one.name) for one in granted))
     assert mount.groups() == []
+
+
+async def test_the_last_resort_finds_what_no_event_told(
+    engine: Engine, watch: Watch, mount: Mount, simulator: SimulatorProcess
+) -> None:
+    manager = Manager(engine, Threads(), watch.pending, look_every=0.05)
+    await manager.reserve(request("a", "size=2ways"))
+    before = mount.dump()
+    told: asyncio.Queue[Published] = asyncio.Queue()
+    manager.subscribe(told.put_nowait)
+    loop = asyncio.create_task(manager.run(lambda error: None))
+    simulator.control("kernel-change rdtd.a L3:0=fffff")
+    published = await told.get()
+    assert [drift.kind for drift in published.drifts] == ["masks"]
+    assert mount.dump() == before
+    loop.cancel()
+    with suppress(asyncio.CancelledError):
+        await loop
+    await manager.close()
+
+
+async def test_a_check_tells_and_what_it_found_is_put_right_then(manager: Manager, mount: Mount) -> None:
+    await manager.reserve(request("a", "size=2ways"))
+    assert await manager.check() == ()
+    mount.set_masks("L3:0=fffff", "rdtd.a")
+    found = await manager.check()
+    assert [(one.group, one.kind) for one in found] == [("rdtd.a", "masks")]
+    assert list(manager.public.degraded) == ["a"]
+    assert mount.masks("rdtd.a")[0] == 0xFFFFF
+    await manager.reconcile()
+    assert await manager.check() == ()
+    assert manager.public.degraded == {}

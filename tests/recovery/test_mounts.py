@@ -23,13 +23,17 @@ class Machine:
         self.simulator: SimulatorProcess | None = None
         stack.callback(self.unmount)
         self.mount_it()
+        self.mount: Mount = Mount(self.running)
         address = stack.enter_context(PrivateBus()).address
         sysfs = str(root / ".simulator/sys")
         self.daemon = stack.enter_context(DaemonProcess(address, str(root), sysfs))
         self.caller = stack.enter_context(Caller(address))
         self.caller.subscribe()
+
+    @property
+    def running(self) -> SimulatorProcess:
         assert self.simulator is not None
-        self.mount = Mount(self.simulator)
+        return self.simulator
 
     def mount_it(self, options: Sequence[str] = ()) -> None:
         self.simulator = SimulatorProcess(options, self.root)
@@ -138,8 +142,7 @@ def test_something_is_mounted_over_it(machine: Machine) -> None:
 def test_it_is_made_read_only(machine: Machine) -> None:
     machine.caller.reserve("a", "size=2ways,cache-id=0")
     before = machine.mount.dump()
-    assert machine.simulator is not None
-    machine.simulator.control("kernel-change rdtd.a L3:0=7ff")  # no event tells of it
+    machine.running.control("kernel-change rdtd.a L3:0=7ff")  # no event tells of it
     machine.command("mount", "-o", "remount,bind,ro")
     with pytest.raises(BusError) as caught:
         machine.caller.call("Reconcile")
