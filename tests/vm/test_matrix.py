@@ -69,7 +69,9 @@ def test_what_the_full_matrix_has() -> None:
 def test_what_the_quick_form_has() -> None:
     assert {guest.kernel for guest in matrix.QUICK} == set(KERNELS)
     assert {CPUS[guest.cpu].vendor for guest in matrix.QUICK} == {"intel", "amd"}
-    assert set(matrix.QUICK) <= set(matrix.FULL)
+    assert {suite for guest in matrix.QUICK for suite in guest.suites} == {*matrix.SHARED, matrix.DAEMON}
+    for quick in matrix.QUICK:
+        assert matrix.select(matrix.FULL, kernels=[quick.kernel], cpus=[quick.cpu], suites=quick.suites)
 
 
 def test_a_part_of_it() -> None:
