@@ -1,5 +1,8 @@
 """What was written before counts no more when the kernel has reset it without anybody looking."""
 
+import pytest
+
+from rdtd.core.errors import NotMounted
 from rdtd.core.model import DEFAULT_GROUP
 from rdtd.engine import Engine
 from rdtd.resctrl.watch import Watch
@@ -64,6 +67,20 @@ def test_mounted_anew_between_two_turns(
     engine.turn(nothing)
     assert mount.masks() == {0: 0xFF, 1: 0xFF}
     assert engine.wanted.baselines[DEFAULT_GROUP] == dict.fromkeys(mount_domains(engine), 0xFF)
+
+
+def test_mounted_anew_after_a_turn_that_found_nothing(
+    engine: Engine, mount: Mount, simulator: SimulatorProcess
+) -> None:
+    """Then no event is needed either."""
+    narrowed(engine, mount)
+    root, engine.mount.root = engine.mount.root, "/nonexistent"
+    with pytest.raises(NotMounted):
+        engine.turn(nothing)
+    engine.mount.root = root
+    simulator.control("remount")
+    engine.turn(nothing)
+    assert mount.masks() == {0: 0xFF, 1: 0xFF}
 
 
 def test_mounted_anew_with_reservations(engine: Engine, mount: Mount, simulator: SimulatorProcess) -> None:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -101,14 +102,30 @@ def test_no_watch_is_leaked(root: Path, watch: Watch, capfd: pytest.CaptureFixtu
     assert capfd.readouterr().err == ""
 
 
-def test_a_group_that_was_made_again_is_watched_again(root: Path, watch: Watch) -> None:
-    """Between two looks: the directory is another, and kernfs tells the watch of the old one nothing."""
-    (root / "one").rmdir()
-    (root / "one").mkdir()
-    watch.drain()
+def test_a_group_that_was_made_again_is_watched_again(tmp_path: Path) -> None:
+    """Between two looks. A directory that is still open tells its watch nothing of its end, as in kernfs."""
+    group = tmp_path / "one"
+    group.mkdir()
+    watch = Watch(str(tmp_path))
     watch.follow(["one"])
-    (root / "one/schemata").write_text("L3:0=1\n")
-    assert drained(watch) == {"one"}
+    watch.drain()
+    with open_directory(group):
+        group.rmdir()
+        group.mkdir()
+        watch.drain()
+        watch.follow(["one"])
+        (group / "schemata").write_text("")
+        assert watch.drain() == {"one": {"schemata"}}
+    watch.close()
+
+
+@contextmanager
+def open_directory(path: Path) -> Iterator[None]:
+    directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        yield
+    finally:
+        os.close(directory)
 
 
 def test_monitoring_groups_of_own_groups_are_hints(root: Path, watch: Watch) -> None:
