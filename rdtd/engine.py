@@ -68,7 +68,7 @@ class Engine:
         self.refused: dict[str, str] = {}  # by group, what the kernel said to the last turn's repairs
         self.restless = False  # something differs from what is wanted, and no turn has seen to it yet
         self._drifts: list[Drift] = []
-        self._unrepaired: dict[tuple[str, str], Drift] = {}
+        self._unrepaired: tuple[Drift, ...] = ()
         self._standing: dict[tuple[str, str], Drift] = {}
         self._store = store
         self.observer = observer or Observer(mount)
@@ -100,11 +100,12 @@ class Engine:
             else:
                 self._want(wanted)
             # What an earlier turn found and could not repair is told as it was found.
-            repaired = tuple(
-                self._unrepaired.get((one.group, one.kind), one) for one in found if one.kind != "baseline"
-            )
-            self._unrepaired = {(one.group, one.kind): one for one in repaired}
-            self._turn = Turn(before, wanted, snapshot, self.policy, under_way, repaired, unsaved)
+            differing = {one.group for one in found if one.kind != "baseline"}
+            repaired = [one for one in self._unrepaired if one.group in differing]
+            known = {one.group for one in repaired}
+            repaired += [one for one in found if one.kind != "baseline" and one.group not in known]
+            self._unrepaired = tuple(repaired)
+            self._turn = Turn(before, wanted, snapshot, self.policy, under_way, self._unrepaired, unsaved)
             return self._converge(self._turn)
 
     def resume(self) -> Outcome:
@@ -234,7 +235,7 @@ class Engine:
         assert self.snapshot is not None, "what was verified was observed"
         self.restless = bool(turn.refused)
         self.refused = {group: str(error) for (group, _), error in turn.refused.items()}
-        self._unrepaired = {(one.group, one.kind): one for one in turn.repaired if one.group in self.refused}
+        self._unrepaired = tuple(one for one in turn.repaired if one.group in self.refused)
         self._drifts += [one for one in turn.repaired if one.group not in self.refused]
         if turn.failure is not None:
             return None

@@ -99,8 +99,11 @@ class Turn:
         except _REFUSALS as error:
             if isinstance(step, WriteMasks) and len(step.masks) > 1 and not self._is_all_about(step):
                 # A mask that is refused takes the others of its write with it.
-                for domain, mask in step.masks.items():
-                    yield from self.apply(WriteMasks(step.group, {domain: mask}), change)
+                single = [WriteMasks(step.group, {domain: mask}) for domain, mask in step.masks.items()]
+                taken = [done for one in single for done in self.apply(one, change)]
+                if not taken:
+                    self._refuse(step, error)
+                yield from taken
             else:
                 self._refuse(step, error)
         else:
