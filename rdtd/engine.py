@@ -13,40 +13,26 @@ a thread, one turn at a time.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 
 from rdtd.core.adopt import Adopted, adopt, written_now
 from rdtd.core.drift import Drift, drifts
-from rdtd.core.errors import KernelRefused, NotMounted, RdtdError
+from rdtd.core.errors import NotMounted, RdtdError
 from rdtd.core.lacking import standing
 from rdtd.core.model import DEFAULT_GROUP, Snapshot, Wanted
 from rdtd.core.plan import Plan, Step, WriteMasks, plan
 from rdtd.core.space import Policy
 from rdtd.observer import Observer
 from rdtd.resctrl.filesystem import Resctrl
+from rdtd.saving import Saver
 from rdtd.store import Store
-from rdtd.turn import Turn
+from rdtd.turn import Decide, Outcome, Turn, Work
 
 __all__ = ["Decide", "Engine", "Outcome", "Work"]
 
 SLICE = 0.03  # seconds for which the lock is held, before a turn lets go and looks again
-
-Decide = Callable[[Wanted, Snapshot], Wanted]
-Work = Callable[[Snapshot], Generator[None, None, None]]
-"""What else a turn does when the masks stand: yields after each small change, undoes itself on failure and
-when it is closed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """Where a turn ended. `done` is False when it let the lock go and wants to be resumed."""
-
-    wanted: Wanted
-    steps: int = 0
-    done: bool = True
-    left: RdtdError | None = None  # why not all is as it is wanted, beside what the turn was about
 
 
 class Engine:
@@ -70,10 +56,9 @@ class Engine:
         self._drifts: list[Drift] = []
         self._unrepaired: tuple[Drift, ...] = ()
         self._standing: dict[tuple[str, str], Drift] = {}
-        self._store = store
+        self._saver = Saver(store)
         self.observer = observer or Observer(mount)
         self._clock = clock
-        self._saved: Wanted | None = None
         self._settled: tuple[Wanted, Snapshot] | None = None  # what the last turn left in order
         self._turn: Turn | None = None
 
@@ -96,9 +81,10 @@ class Engine:
             under_way = work(snapshot) if work else None
             unsaved = None
             if work is None and wanted.reservations == before.reservations:
-                unsaved = self._want_as_before(wanted)
+                unsaved = self._saver.try_to_save(wanted)
             else:
-                self._want(wanted)
+                self._saver.save(wanted)
+            self.wanted = wanted
             # What an earlier turn found and could not repair is told as it was found.
             differing = {one.group for one in found if one.kind != "baseline"}
             repaired = [one for one in self._unrepaired if one.group in differing]
@@ -160,33 +146,11 @@ class Engine:
             turn.work.close()
             turn.work = None
         self.wanted = turn.before
-        with suppress(KernelRefused):  # the state that is saved with the next change has it right
-            self._want(turn.before)
+        self._saver.try_to_save(turn.before)  # where it fails, the next change saves it
 
     def _forget_turn(self) -> None:
         if self._turn is not None:
             self._turn, self.snapshot, self.restless = None, None, True
-
-    def _want(self, wanted: Wanted) -> None:
-        """Saves before anything is changed. Raises KernelRefused when it cannot be written."""
-        if wanted != self._saved or not self._store.intact():
-            try:
-                self._store.save(wanted)
-            except OSError as error:
-                raise KernelRefused(
-                    f"cannot save the state to {self._store.path}: {error.strerror}"
-                ) from error
-            self._saved = wanted
-        self.wanted = wanted
-
-    def _want_as_before(self, wanted: Wanted) -> KernelRefused | None:
-        """As _want(), for what promises nothing new: that is put right even where it cannot be saved."""
-        try:
-            self._want(wanted)
-        except KernelRefused as error:
-            self.wanted = wanted
-            return error
-        return None
 
     @contextmanager
     def _locked(self, *, exclusive: bool) -> Iterator[None]:

@@ -26,9 +26,25 @@ from rdtd.core.plan import (
 )
 from rdtd.core.space import Policy
 
-__all__ = ["Turn"]
+__all__ = ["Decide", "Outcome", "Turn", "Work"]
 
 ROUNDS = 3  # how often the steps of a plan are tried when the kernel does not keep what was written
+
+Decide = Callable[[Wanted, Snapshot], Wanted]
+Work = Callable[[Snapshot], Generator[None, None, None]]
+"""What else a turn does when the masks stand: yields after each small change, undoes itself on failure and
+when it is closed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Where a turn ended. `done` is False when it let the lock go and wants to be resumed."""
+
+    wanted: Wanted
+    steps: int = 0
+    done: bool = True
+    left: RdtdError | None = None  # why not all is as it is wanted, beside what the turn was about
+
 
 Part = tuple[str, Domain | str]
 """A group and what of it is changed: the mask of a domain, or `group`, `mode`, `cpus`, `tasks`."""

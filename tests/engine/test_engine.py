@@ -31,7 +31,7 @@ def names(engine: Engine) -> list[str]:
 
 def saved(engine: Engine) -> list[str]:
     """The reservations in the state file."""
-    document = json.loads(Path(engine._store.path).read_text())
+    document = json.loads(Path(engine._saver._store.path).read_text())
     return sorted(one["name"] for one in document["reservations"])
 
 
@@ -158,13 +158,13 @@ def test_what_is_wanted_is_saved_before_the_kernel_is_touched(
 ) -> None:
     simulator.control("fail mkdir * EIO always")
     seen = []
-    save = engine._store.save
+    save = engine._saver._store.save
 
     def spy(wanted: Wanted) -> None:
         seen.append((sorted(wanted.reservations), mount.groups(), mount.masks()[0]))
         save(wanted)
 
-    engine._store.save = spy  # type: ignore[method-assign]
+    engine._saver._store.save = spy  # type: ignore[method-assign]
     with pytest.raises(KernelRefused):
         engine.turn(reserving("a", "size=2ways"))
     assert seen[0] == (["a"], [], FULL)

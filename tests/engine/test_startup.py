@@ -47,7 +47,7 @@ def test_rebuilt_from_the_groups(engine: Engine, resctrl: Resctrl, mount: Mount,
     engine.turn(reserving("a", "size=2ways,cache-id=0"))
     engine.turn(reserving("b", "size=3ways"))
     before = {name: one.granted for name, one in engine.wanted.reservations.items()}
-    os.unlink(engine._store.path)
+    os.unlink(engine._saver._store.path)
     warned: list[str] = []
     store = Store(str(tmp_path))
     wanted = restore(store, resctrl, warned.append)
