@@ -236,7 +236,10 @@ class _Epoch:
             self.ledger.unknown(name, stays=True, client=self._present(request.owner.client))
             raise
         client = reservation.owner.client
-        if client not in self.gone:  # it has left before it was answered
+        if client in self.gone:
+            # It has left before it was answered, maybe before its turn: as Service.hold() does.
+            self.manager.leave(client, "bus")
+        else:
             self.ledger.reserved(name, reservation.granted, client)
 
     def _present(self, client: str) -> str:
