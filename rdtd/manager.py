@@ -7,23 +7,17 @@ properties) is answered from the last `Public` that a turn left behind.
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Callable, Collection, Generator
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Callable, Generator
 
 from rdtd.agenda import LOOK_EVERY, Agenda, Hinted
 from rdtd.attach import Targets, attach, detach
-from rdtd.core.allocator import find, release, reserve, resize
-from rdtd.core.attachment import attach_cpus, detach_cpus, forget, remember
+from rdtd.core.allocator import find, release, resize
 from rdtd.core.drift import Drift
 from rdtd.core.errors import NotMounted
 from rdtd.core.guards import Guard, nothing
-from rdtd.core.members import Members
 from rdtd.core.model import (
     Granted,
     Lifetime,
-    Owner,
     Region,
     Reservation,
     Snapshot,
@@ -32,6 +26,7 @@ from rdtd.core.model import (
     group_of,
 )
 from rdtd.core.space import Policy
+from rdtd.decisions import Request, attaching, detaching, gathering, guarded, reserving, without
 from rdtd.engine import Decide, Engine, Work
 from rdtd.gather import gather
 from rdtd.public import Public, Published
@@ -39,17 +34,6 @@ from rdtd.threads import Threads
 from rdtd.turns import LOCK_WAIT, Turns
 
 __all__ = ["Manager", "Public", "Published", "Request", "cancelled"]
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """A reservation that is asked for."""
-
-    name: str
-    regions: tuple[Region, ...]
-    owner: Owner
-    lifetime: Lifetime = Lifetime.PERSISTENT
-    targets: Targets = Targets()  # noqa: RUF009 - frozen
 
 
 class Manager:
@@ -97,19 +81,19 @@ class Manager:
         Here and below `guard` is asked in the turn, before it decides.
         """
         decide, work = self._reserving(request), self._attaching(request.name, request.targets)
-        outcome = await self._turns.turn(_guarded(guard, decide), work)
+        outcome = await self._turns.turn(guarded(guard, decide), work)
         return find(outcome.wanted, request.name)
 
     async def preview(self, request: Request, guard: Guard = nothing) -> Reservation:
         """What reserve() would answer now."""
-        decide = _guarded(guard, self._reserving(request))
+        decide = guarded(guard, self._reserving(request))
         work = self._attaching(request.name, request.targets)
         return find(await self._turns.read(lambda: self._engine.preview(decide, work)), request.name)
 
     async def release(self, name: str, guard: Guard = nothing) -> None:
         """Ends a reservation."""
         check_name(name)
-        await self._turns.turn(_guarded(guard, lambda wanted, _: release(wanted, name)))
+        await self._turns.turn(guarded(guard, lambda wanted, _: release(wanted, name)))
 
     async def resize(
         self, name: str, regions: tuple[Region, ...], guard: Guard = nothing, *, dry_run: bool = False
@@ -128,24 +112,16 @@ class Manager:
     async def attach(self, name: str, targets: Targets, guard: Guard = nothing) -> None:
         """Puts threads, processes and CPUs into a reservation."""
         check_name(name)
-
-        def decide(wanted: Wanted, snapshot: Snapshot) -> Wanted:
-            return self._with_targets(wanted, snapshot, name, targets)
-
-        await self._turns.turn(_guarded(guard, decide), self._attaching(name, targets))
+        decide = attaching(name, targets, self._threads)
+        await self._turns.turn(guarded(guard, decide), self._attaching(name, targets))
 
     async def detach(self, name: str, targets: Targets, guard: Guard = nothing) -> None:
         """Puts threads, processes and CPUs of a reservation back into the default group."""
         check_name(name)
         group = group_of(name)
-
-        def decide(wanted: Wanted, _: Snapshot) -> Wanted:
-            ids = set(targets.tasks).union(*map(self._threads.of_process, targets.processes))
-            wanted = detach_cpus(wanted, name, targets.cpus)
-            return forget(wanted, [name], ids, self._threads.identify_process)
-
+        decide = detaching(name, targets, self._threads)
         await self._turns.turn(
-            _guarded(guard, decide), lambda _: detach(self._engine.mount, self._threads, group, targets)
+            guarded(guard, decide), lambda _: detach(self._engine.mount, self._threads, group, targets)
         )
 
     async def gather(self, name: str, threads: Callable[[], frozenset[int]]) -> None:
@@ -159,16 +135,7 @@ class Manager:
             yielding = {one.group for one in reservations if one.lifetime is Lifetime.CONFIGURED}
             return gather(self._engine.mount, group, threads, yielding, snapshot)
 
-        def stays(wanted: Wanted, _: Snapshot) -> Wanted:
-            find(wanted, name)
-            others = [
-                other
-                for other, one in wanted.reservations.items()
-                if other != name and one.lifetime is Lifetime.CONFIGURED
-            ]
-            return forget(wanted, others, threads(), self._threads.identify_process)
-
-        await self._turns.turn(stays, work)
+        await self._turns.turn(gathering(name, threads, self._threads), work)
 
     async def decide(self, decide: Decide, *, reason: str = "released") -> None:
         """A turn whose decision is somebody else's. `reason` is why reservations that it ends are removed."""
@@ -223,7 +190,7 @@ class Manager:
             fresh = await self._agenda.due()
             gone = frozenset(self._gone)
             try:
-                outcome = await self._turns.turn(partial(_without, gone), reason="client-left", fresh=fresh)
+                outcome = await self._turns.turn(without(gone), reason="client-left", fresh=fresh)
                 self._gone -= gone
                 if outcome.left is not None:
                     raise outcome.left
@@ -240,27 +207,7 @@ class Manager:
         await self._turns.close()
 
     def _reserving(self, request: Request) -> Decide:
-        asked = Reservation(
-            check_name(request.name),
-            request.regions,
-            (),
-            request.owner,
-            request.lifetime,
-            created_usec=time.time_ns() // 1000,
-        )
-
-        def decide(wanted: Wanted, snapshot: Snapshot) -> Wanted:
-            granted = reserve(wanted, snapshot, self._engine.policy, asked)
-            return self._with_targets(granted, snapshot, request.name, request.targets)
-
-        return decide
-
-    def _with_targets(self, wanted: Wanted, snapshot: Snapshot, name: str, targets: Targets) -> Wanted:
-        wanted = attach_cpus(wanted, snapshot, name, targets.cpus)
-        if not targets.tasks and not targets.processes:
-            return wanted
-        tasks, processes = self._threads.identify(targets.tasks), self._threads.identify(targets.processes)
-        return remember(wanted, name, Members(tasks, processes), self._threads.identify_process)
+        return reserving(request, lambda: self._engine.policy, self._threads)
 
     def _attaching(self, name: str, targets: Targets) -> Work | None:
         if not targets.tasks and not targets.processes:
@@ -282,23 +229,7 @@ class Manager:
         self._agenda.hint()
 
 
-def _guarded(guard: Guard, decide: Decide) -> Decide:
-    def guarded(wanted: Wanted, snapshot: Snapshot) -> Wanted:
-        guard(wanted)
-        return decide(wanted, snapshot)
-
-    return guarded
-
-
 def cancelled() -> bool:
     """Whether this task shall end: a turn is not left half-way, so it takes no CancelledError."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
-
-
-def _without(gone: Collection[tuple[str, str]], wanted: Wanted, _: Snapshot) -> Wanted:
-    """What is wanted when these clients hold nothing any more."""
-    for name, reservation in wanted.reservations.items():
-        if (reservation.owner.client, reservation.owner.bus) in gone:
-            wanted = release(wanted, name)
-    return wanted

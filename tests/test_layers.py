@@ -68,7 +68,9 @@ MAY_IMPORT = {
     "rdtd.public": ("rdtd.core", "rdtd.engine"),
     "rdtd.turns": ("rdtd.core", "rdtd.resctrl", "rdtd.engine", "rdtd.public"),
     "rdtd.agenda": ("rdtd.core",),
+    "rdtd.decisions": ("rdtd.core", "rdtd.attach", "rdtd.threads", "rdtd.turn"),
     "rdtd.manager": (
+        "rdtd.decisions",
         "rdtd.agenda",
         "rdtd.public",
         "rdtd.turns",
