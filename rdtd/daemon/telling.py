@@ -67,9 +67,11 @@ def tell(manager: Manager, published: Published) -> None:
 
 def _tell_drift(drift: Drift) -> None:
     reservation = drift.group.removeprefix(PREFIX) if drift.group.startswith(PREFIX) else ""
+    left_alone = drift.kind in ("contested", "foreign", "mon-group")
     log.warning(
-        "%s was not as it should be (%s): %s; %s",
+        "%s %s(%s): %s; %s",
         f"group {drift.group!r}" if drift.group else "the default group",
+        "" if left_alone else "was not as it should be ",
         drift.kind,
         drift.details["found"],
         drift.details["done"],
