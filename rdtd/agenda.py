@@ -40,6 +40,7 @@ class Agenda:
         self._retry_at: float | None = None
         self._pause = 0.0
         self._failed_at = 0.0
+        self._unread = False  # hints that the turn which failed has not even read
 
     def poke(self) -> None:
         """Something may have changed, of which no hint tells."""
@@ -68,6 +69,7 @@ class Agenda:
         """The turn that was due did not. `again`: it is tried again, though nothing may have changed."""
         self._pause = min(max(2 * self._pause, _FIRST_RETRY), _LAST_RETRY)
         self._failed_at = self._clock()
+        self._unread = self._hinted(())
         self._retry_at = self._failed_at + self._pause if again else None
 
     async def due(self) -> bool:
@@ -80,7 +82,7 @@ class Agenda:
                 fresh = self._look_at <= now
                 if fresh:
                     self._look_at = now + self._look_every
-                self._urgent, self._retry_at = False, None
+                self._urgent, self._unread, self._retry_at = False, False, None
                 return fresh
             with suppress(TimeoutError):
                 async with asyncio.timeout(at - now):
@@ -90,7 +92,10 @@ class Agenda:
         if self._urgent:
             return 0.0
         times = [self._look_at, self._retry_at, self.patience.ends()]
-        if self._hinted(self.patience.contested):
+        self._unread = self._unread and self._hinted(())
+        if self._unread:
+            pass  # resctrl is not there, or another has the lock: what comes now can be read no better
+        elif self._hinted(self.patience.contested):
             times.append(self._failed_at + min(self._pause, _HINT_RETRY))
         elif self._hinted(()):
             times.append(self.patience.wait_until())

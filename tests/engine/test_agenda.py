@@ -97,6 +97,24 @@ async def test_a_hint_waits_a_second_at_most_for_what_failed(agenda: Agenda, clo
     assert await is_due(agenda)
 
 
+async def test_hints_that_could_not_be_read_are_no_reason_to_look(agenda: Agenda, clock: Clock) -> None:
+    """Another program has the lock, or resctrl is not mounted: only time or a poke can help."""
+    clock.hints.add("rdtd.a")
+    for _ in range(12):
+        agenda.failed(again=True)
+    clock.now += 59
+    assert not await is_due(agenda)
+    clock.now += 2
+    assert await is_due(agenda)
+    agenda.failed(again=False)
+    clock.now += 100
+    assert not await is_due(agenda)
+    clock.hints.clear()  # a call has read them
+    assert not await is_due(agenda)
+    clock.hints.add("rdtd.a")
+    assert await is_due(agenda)
+
+
 async def test_nothing_is_tried_again_that_cannot_change_by_itself(agenda: Agenda, clock: Clock) -> None:
     agenda.failed(again=False)
     clock.now += 100

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from rdtd.core.members import Members, Thread
 from rdtd.core.model import (
     CacheId,
     CacheKey,
@@ -40,6 +41,9 @@ TEXTS = st.text(st.characters(codec="utf-8"), max_size=20)
 GROUPS = st.binary(max_size=20).map(lambda raw: raw.decode("utf-8", "surrogateescape"))
 MASKS = st.dictionaries(st.builds(Domain, st.sampled_from(["L3", "L2CODE", "L2DATA"]), U32), U32, max_size=5)
 
+THREADS = st.frozensets(st.builds(Thread, BIG, BIG), max_size=3)
+MEMBERS = st.builds(Members, THREADS, THREADS)
+
 
 @st.composite
 def wanteds(draw: st.DrawFn) -> Wanted:
@@ -57,7 +61,8 @@ def wanteds(draw: st.DrawFn) -> Wanted:
             draw(st.frozensets(st.integers(0, 8191), max_size=5)),
         )
     groups = st.dictionaries(GROUPS, MASKS, max_size=3)
-    return Wanted(reservations, draw(groups), draw(groups))
+    members = {name: draw(MEMBERS) for name in reservations if draw(st.booleans())}
+    return Wanted(reservations, draw(groups), draw(groups), members)
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +75,14 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
 def test_what_is_saved_is_loaded(store: Store, wanted: Wanted) -> None:
     store.save(wanted)
     assert store.load() == wanted
+
+
+def test_a_file_of_a_version_that_remembered_no_threads(tmp_path: Path) -> None:
+    whole = dict(WHOLE)
+    del whole["members"]
+    wanted = load(tmp_path, json.dumps(whole))
+    assert wanted is not None
+    assert (list(wanted.reservations), wanted.members) == (["a", "b"], {})
 
 
 def test_nothing_was_saved(tmp_path: Path) -> None:
@@ -110,7 +123,9 @@ def document(*reservations: Reservation) -> dict[str, Any]:
         store = Store(directory)
         store.save(
             Wanted(
-                {str(number): one for number, one in enumerate(reservations)}, {"": {Domain("L3", 0): 0x7FF}}
+                {str(number): one for number, one in enumerate(reservations)},
+                {"": {Domain("L3", 0): 0x7FF}},
+                members={reservations[0].name: Members(frozenset({Thread(7, 100)}))},
             )
         )
         found: dict[str, Any] = json.loads(Path(store.path).read_text())
