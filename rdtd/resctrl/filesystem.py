@@ -96,18 +96,19 @@ class Resctrl:
             if group is not None:
                 groups[name] = known if known == group else group
         if before is not None:
-            self._read_taken_cpus(groups, dirty or {})
+            self._read_taken_cpus(groups, before, dirty or {})
         found = Snapshot(caches, groups, closids, online, cpus_of)
         # The same object for the same state spares others the comparison.
         return before if before is not None and found == before else found
 
-    def _read_taken_cpus(self, groups: dict[str, Group], dirty: Dirty) -> None:
+    def _read_taken_cpus(self, groups: dict[str, Group], before: Snapshot, dirty: Dirty) -> None:
         """A CPU is taken from a group by a write to another one, of which alone a hint tells."""
         lost = any("cpus_list" in files for name, files in dirty.items() if name not in groups or not name)
+        new = [group for name, group in groups.items() if group is not before.groups.get(name)]
         for name, group in groups.items():
             if not group.own or not group.cpus or "cpus_list" in dirty.get(name, ()):
                 continue
-            if lost or any(group.cpus & other.cpus for other in groups.values() if other is not group):
+            if lost or any(group.cpus & other.cpus for other in new if other is not group):
                 groups[name] = self._read_group(name, group, ("cpus_list",)) or group
 
     def _group_names(self) -> list[str]:
