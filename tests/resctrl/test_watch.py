@@ -161,6 +161,7 @@ def test_no_watch_is_leaked_by_any_number_of_groups(tmp_path: Path) -> None:
         if number % 40:
             watch.drain()
         watch.follow(())
+    watch.drain()
     assert Path(f"/proc/self/fdinfo/{watch.fd}").read_text().count("inotify wd:") == 1
     assert len(watch._manager.watches) == len(watch._watches) == len(watch._groups) == 1
     watch.close()
