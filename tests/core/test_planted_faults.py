@@ -24,7 +24,7 @@ Faulty = Callable[..., Any]
 
 # The same examples in every run, and no search for a smaller one: the first failure is the answer.
 QUICK = settings(
-    max_examples=400,
+    max_examples=2000,
     stateful_step_count=20,
     deadline=None,
     derandomize=True,
