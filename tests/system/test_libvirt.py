@@ -66,11 +66,20 @@ def _machine_started(host: Host, domain: Path) -> tuple[Path, int]:
     """The virtual machine's group, which has its vCPU's thread, and its ways on the first cache."""
     run("virsh", "create", str(domain))
     [group] = host.mount.root.glob(GROUP)
-    [thread] = host.mount.tasks(group.name)
-    assert group_of(thread) == group.name
+    # On later kernels the vCPU starts a worker of KVM as one more thread of QEMU, which inherits the group.
+    threads = {thread: _status(thread) for thread in host.mount.tasks(group.name)}
+    [vcpu] = [thread for thread, status in threads.items() if status["Name"] == "CPU 0/KVM"]
+    assert {status["Tgid"] for status in threads.values()} == {threads[vcpu]["Tgid"]}
+    assert group_of(vcpu) == group.name
     [mask] = host.masks(group.name, host.caches[0])
     assert mask.bit_count() == WAYS
     return group, mask
+
+
+def _status(thread: int) -> dict[str, str]:
+    """The fields of /proc/THREAD/status."""
+    lines = Path(f"/proc/{thread}/status").read_text().splitlines()
+    return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
 
 
 def _shown(host: Host) -> tuple[int, int]:
