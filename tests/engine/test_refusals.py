@@ -112,6 +112,21 @@ def test_groups_that_cannot_be_made(engine: Engine, mount: Mount, simulator: Sim
     assert mount.groups() == []
 
 
+def test_a_group_that_cannot_be_made_bars_no_other(
+    engine: Engine, mount: Mount, simulator: SimulatorProcess
+) -> None:
+    """It would have another shared mask after each of these."""
+    finished(engine, reserving("a", "size=2ways,cache-id=0"))
+    finished(engine, reserving("b", "size=2ways,cache-id=1"))
+    (mount.root / "rdtd.a").rmdir()
+    simulator.control("fail mkdir rdtd.a ENOSPC always Out of CLOSIDs")
+    finished(engine, nothing)
+    assert isinstance(finished(engine, resizing("b", "size=3ways,cache-id=1")).left, NoClosid)
+    assert mount.masks("rdtd.b")[1].bit_count() == 3
+    assert isinstance(finished(engine, releasing("b")).left, NoClosid)
+    assert mount.groups() == []
+
+
 def test_a_group_that_cannot_be_made_takes_no_cpu(
     engine: Engine, mount: Mount, simulator: SimulatorProcess
 ) -> None:
