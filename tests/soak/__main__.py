@@ -18,7 +18,10 @@ def say(line: str) -> None:
 
 
 def main() -> int:
-    """Prints the seed first, the figures at the end; the exit status is 1 when something was wrong."""
+    """Prints the seed first, the figures at the end, which Ctrl-C brings early.
+
+    The exit status is 1 when something was wrong.
+    """
     parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
     parser.add_argument("--operations", type=int, default=1_000_000, metavar="N", help="in one process")
     parser.add_argument("--seed", type=int, default=SystemRandom().randrange(1 << 32), metavar="N")
@@ -33,6 +36,8 @@ def main() -> int:
     except AssertionError as error:
         figures.violations += 1
         say(f"{type(error).__name__}: {error}")
+    except KeyboardInterrupt:
+        say("stopped before its end")
     say(figures.text())
     say(f"{'time':34}{time.monotonic() - begin:.0f} s")
     return 1 if figures.violations or figures.lost else 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from dataclasses import replace
@@ -55,8 +56,8 @@ def soak(operations: int, seed: int, figures: Figures) -> None:
             finally:
                 figures.longest_hold = max(figures.longest_hold, host.files.longest_hold)
         figures.memory_before = figures.memory_before or memory()
+        figures.memory_after = memory()
         number += 1
-    figures.memory_after = memory()
 
 
 class _Inline(Executor):
@@ -97,6 +98,7 @@ class _Epoch:
         self.gone: set[str] = set()
         self.client = 0
         self._unsaved = False  # the state file was removed, and no turn has followed
+        self._reported: deque[Exception] = deque(maxlen=1)  # what rdtd told last when it looked by itself
         self._manager: Manager | None = None
         self._runner: asyncio.Task[None] | None = None
 
@@ -146,7 +148,7 @@ class _Epoch:
             self.manager.leave(client, "bus")
 
     def _run(self) -> None:
-        self._runner = asyncio.create_task(self.manager.run(lambda _: None))
+        self._runner = asyncio.create_task(self.manager.run(self._reported.append))
 
     async def _end_run(self) -> None:
         assert self._runner is not None
@@ -357,7 +359,9 @@ class _Epoch:
                 return
             self.manager.poke()
             await asyncio.sleep(0.001)
-        raise ViolationError(f"reservations of clients that left: {self.manager.public.reservations}")
+        raise ViolationError(
+            f"reservations of clients that left: {self.manager.public.reservations}; told: {self._reported}"
+        )
 
     def _check(self) -> None:
         public, engine = self.manager.public, self.host.engine
