@@ -154,26 +154,22 @@ def _parts(step: Step) -> Iterator[Part]:
 
 
 def _changes(before: Wanted, after: Wanted, snapshot: Snapshot, policy: Policy) -> Iterator[Part]:
-    """What a decision is about: what reservations get and what others lose for it.
+    """What is to be otherwise after a decision than before it.
 
-    What those who share get back is not in it: a release is not refused because they cannot have it yet.
-    Nor is a group that is missing: it has nothing to lose.
+    The shared masks of a group that is missing are not in it: nobody asked for that group.
     """
     had, goal = targets(before, snapshot, policy), targets(after, snapshot, policy)
     for group in had.keys() ^ goal.keys():
         yield group, "group"
-    changed = set()
+    asked = set(snapshot.groups)
     for name in before.reservations.keys() & after.reservations.keys():
         was, will_be = before.reservations[name], after.reservations[name]
         if was.cpus != will_be.cpus:
             yield will_be.group, "cpus"
         if was.granted != will_be.granted:
-            changed.add(will_be.group)
-    for group in had.keys() & goal.keys():
-        for domain in _differing(had[group], goal[group]):
-            loses = had[group].get(domain, 0) & ~goal[group].get(domain, 0)
-            if (loses and group in snapshot.groups) or group in changed:
-                yield group, domain
+            asked.add(will_be.group)
+    for group in had.keys() & goal.keys() & asked:
+        yield from ((group, domain) for domain in _differing(had[group], goal[group]))
 
 
 def _differing(one: Masks, other: Masks) -> set[Domain]:
