@@ -41,18 +41,24 @@ def test_a_program_that_runs_set_user_id_is_not_its_users(tmp_path: Path, uids: 
         pass
 
 
-@ROOT
-def test_a_thread_that_ends_while_it_is_moved_is_put_back(sleeper: Sleeper) -> None:
-    """Another could have its ID by then: whoever has it is put where the first one was."""
-    thread = sleeper.process.pid
-    kernel = Kernel(other={thread}, mine=set())
+def kernel_that_ends(sleeper: Sleeper) -> Kernel:
+    """Its thread is in group "other", and ends when it is moved to "mine"."""
+    kernel = Kernel(other={sleeper.process.pid}, mine=set())
 
-    def end_at_first_move(group: str, _: int) -> None:
+    def end(group: str, _: int) -> None:
         if group == "mine":
             sleeper.process.kill()
             sleeper.process.wait()
 
-    kernel.on_move = end_at_first_move
+    kernel.on_move = end
+    return kernel
+
+
+@ROOT
+def test_a_thread_that_ends_while_it_is_moved_is_put_back(sleeper: Sleeper) -> None:
+    """Another could have its ID by then: whoever has it is put where the first one was."""
+    thread = sleeper.process.pid
+    kernel = kernel_that_ends(sleeper)
     with pytest.raises(NotFound):
         run(attach(kernel, Threads(), "mine", Targets(tasks=(thread,), of_user=NOBODY), kernel.snapshot()))
     assert kernel.moves == [("mine", thread), ("other", thread)]
@@ -62,14 +68,7 @@ def test_a_thread_that_ends_while_it_is_moved_is_put_back(sleeper: Sleeper) -> N
 @ROOT
 def test_a_process_that_ends_while_it_is_moved_is_put_back(sleeper: Sleeper) -> None:
     thread = sleeper.process.pid
-    kernel = Kernel(other={thread}, mine=set())
-
-    def end_at_first_move(group: str, _: int) -> None:
-        if group == "mine":
-            sleeper.process.kill()
-            sleeper.process.wait()
-
-    kernel.on_move = end_at_first_move
+    kernel = kernel_that_ends(sleeper)
     targets = Targets(processes=(thread,), of_user=NOBODY)
     run(attach(kernel, Threads(), "mine", targets, kernel.snapshot()))
     assert kernel.dump() == {"": set(), "other": {thread}, "mine": set()}
